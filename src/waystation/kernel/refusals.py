@@ -1,0 +1,100 @@
+"""How the product says no.
+
+    Refusal                       the request is understood and is not done
+    ├── NotSignedIn     401       nobody proved who they are
+    ├── NotAllowed      403       this principal may not, somebody else may
+    ├── NotFound        404       no such record, or none this principal may see
+    ├── BadInput        422       a value cannot be used; names field and value
+    ├── Conflict        409       the state of the record forbids it
+    ├── NotReady        409       something must happen first (approval, certificate, check)
+    ├── TooMuch         429       a limit is reached; carries `retry_after_s`
+    └── Unavailable     503       the platform cannot do it now; carries `retry_after_s`
+
+Every refusal has a stable `code` (`room.reason`), a message of facts and one next step.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """A request that is not carried out, with the reason and what to do next."""
+
+    status: ClassVar[int] = 400
+
+    def __init__(self, code: str, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.next_step = next_step
+
+    def as_dict(self) -> dict[str, object]:
+        """The one error shape: `{"code", "message", "next_step"}` and what a subclass adds."""
+        return {"code": self.code, "message": self.message, "next_step": self.next_step}
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.next_step}".strip()
+
+
+class NotSignedIn(Refusal):
+    """Nobody proved who they are."""
+
+    status = 401
+
+
+class NotAllowed(Refusal):
+    """This principal may not do it; the next step names who may."""
+
+    status = 403
+
+
+class NotFound(Refusal):
+    """There is no such record, or none that this principal may see."""
+
+    status = 404
+
+
+class BadInput(Refusal):
+    """A value cannot be used. Names the field, shows the value."""
+
+    status = 422
+
+    def __init__(self, code: str, message: str, next_step: str = "", *, field: str = "", value: object = None) -> None:
+        super().__init__(code, message, next_step)
+        self.field = field
+        self.value = value
+
+    def as_dict(self) -> dict[str, object]:
+        shown = self.value if isinstance(self.value, str | int | bool | None) else str(self.value)
+        return {**super().as_dict(), "field": self.field, "value": shown}
+
+
+class Conflict(Refusal):
+    """The state of the record forbids it."""
+
+    status = 409
+
+
+class NotReady(Refusal):
+    """Something else must happen first."""
+
+    status = 409
+
+
+class _Later(Refusal):
+    def __init__(self, code: str, message: str, next_step: str = "", *, retry_after_s: int = 5) -> None:
+        super().__init__(code, message, next_step)
+        self.retry_after_s = retry_after_s
+
+
+class TooMuch(_Later):
+    """A limit is reached; try again after `retry_after_s` seconds."""
+
+    status = 429
+
+
+class Unavailable(_Later):
+    """The platform cannot do it now; try again after `retry_after_s` seconds."""
+
+    status = 503
