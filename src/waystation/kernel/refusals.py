@@ -98,3 +98,13 @@ class Unavailable(_Later):
     """The platform cannot do it now; try again after `retry_after_s` seconds."""
 
     status = 503
+
+
+def cannot_record() -> Unavailable:
+    """What is told when nothing can be written."""
+    return Unavailable(
+        "platform.cannot_record",
+        "Waystation can't record. Treat all sites as unmonitored.",
+        "Agents still alarm on site. Call the platform owner; `waystation doctor` says what is wrong.",
+        retry_after_s=15,
+    )

@@ -1,0 +1,52 @@
+"""Who calls: a machine by its token, or a person by the console's session. Nobody else gets past."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from django.http import HttpRequest
+from ninja.utils import check_csrf
+
+from waystation import wiring
+from waystation.access import queries as access
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import NotAllowed, NotSignedIn
+
+
+def token_of(request: HttpRequest) -> str:
+    """The token of `Authorization: Bearer|Token`, or the password of basic authentication; empty when there is none."""
+    kind, _, rest = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() in ("bearer", "token"):
+        return rest.strip()
+    if kind.lower() == "basic":
+        try:
+            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    return ""
+
+
+def identify(request: HttpRequest) -> Authority:
+    """The live authority of the caller; NotSignedIn when nobody is proved, NotAllowed for a forged form."""
+    if token := token_of(request):
+        return access.authority_of_token(token, wiring.clock().now())
+    authority = getattr(request, "authority", None)
+    if authority is None:
+        raise NotSignedIn("access.not_signed_in", "Nobody is signed in.", "Send a token: Authorization: Bearer ...")
+    if request.method not in ("GET", "HEAD", "OPTIONS") and check_csrf(request):
+        raise NotAllowed(
+            "access.form_expired", "The request carries no valid form token.", "Send X-CSRFToken, or use a token."
+        )
+    return authority  # type: ignore[no-any-return]
+
+
+def caller(request: HttpRequest) -> Authority:
+    """Used by the API for every operation; leaves the authority on the request."""
+    request.authority = identify(request)  # type: ignore[attr-defined]
+    return request.authority  # type: ignore[attr-defined,no-any-return]
+
+
+def by(request: HttpRequest) -> Authority:
+    """The authority that `caller` left on the request."""
+    return request.authority  # type: ignore[attr-defined,no-any-return]

@@ -1,0 +1,71 @@
+"""The API: one module per room, one error shape, default deny. Described at `/api/openapi.json`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from waystation.api import access, registry
+from waystation.api.auth import caller
+from waystation.api.replies import answer
+from waystation.kernel.refusals import BadInput, NotSignedIn, Refusal, cannot_record
+from waystation.kernel.version import VERSION
+
+log = logging.getLogger("waystation.api")
+api = NinjaAPI(
+    title="Waystation",
+    version=VERSION,
+    description="Everything the console does. Errors are `{code, message, next_step}`. Instants are RFC 3339 UTC.",
+    auth=caller,
+    docs_url=None,
+    openapi_url="/openapi.json",
+    urls_namespace="api",
+)
+api.add_router("/v1/access", access.router, tags=["access"])
+api.add_router("/v1/registry", registry.router, tags=["registry"])
+
+
+@api.exception_handler(Refusal)
+def _refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    return answer(refusal)
+
+
+@api.exception_handler(ValidationError)
+def _unreadable(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    first: dict[str, Any] = error.errors[0]
+    field = ".".join(str(part) for part in first.get("loc", ())[1:])
+    refusal = BadInput(
+        "api.value",
+        f"{field or 'body'}: {first.get('msg', 'cannot be used')}.",
+        f"See {settings.PUBLIC_URL}/api/openapi.json.",
+        field=field,
+        value=str(first.get("input"))[:80],
+    )
+    return answer(refusal)
+
+
+@api.exception_handler(AuthenticationError)
+def _nobody(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    return answer(
+        NotSignedIn("access.not_signed_in", "Nobody is signed in.", "Send a token: Authorization: Bearer ...")
+    )
+
+
+@api.exception_handler(HttpError)
+def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
+    refusal = Refusal("api.unreadable", f"{error}.", "Send JSON in UTF-8 with Content-Type: application/json.")
+    reply = answer(refusal)
+    reply.status_code = error.status_code
+    return reply
+
+
+@api.exception_handler(DatabaseError)
+def _cannot_record(request: HttpRequest, error: DatabaseError) -> HttpResponse:
+    log.error("the database does not answer: %s", error)
+    return answer(cannot_record())

@@ -1,0 +1,19 @@
+"""The places that the side bar names. A place appears when its room does; nothing is listed that is not built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A page of the side bar: its address, its name and the permission that shows it."""
+
+    url: str
+    name: str
+    permission: str
+    on_phone: bool = False
+    break_before: bool = False
+
+
+PLACES: tuple[Place, ...] = (Place("/", "Now", "registry.read", on_phone=True),)

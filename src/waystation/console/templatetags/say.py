@@ -1,0 +1,104 @@
+"""How values are said on a page: states with shape and word, instants in the site's zone, the reader's own units."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from waystation.kernel.units import TemperatureUnit, duration_text, from_celsius
+
+register = template.Library()
+NO_BREAK = "\u00a0"
+UNKNOWN = "unknown"
+
+# state word → (symbol, class, words)
+CHIPS: dict[str, tuple[str, str, str]] = {
+    "out_high": ("high", "out", "Out of range"),
+    "out_low": ("low", "out", "Out of range"),
+    "out_of_range": ("high", "out", "Out of range"),
+    "at_risk": ("risk", "risk", "At risk"),
+    "not_proven": ("unp", "unp", "Not proven"),
+    "in_range_proven": ("ok", "ok", "In range, proven"),
+    "refused": ("no", "", "Refused"),
+}
+
+
+@register.simple_tag
+def chip(state: str, words: str = "") -> SafeString:
+    """A state as shape, word and box; every other state is grey."""
+    symbol, css, said = CHIPS.get(state, ("non", "", state.replace("_", " ").capitalize()))
+    return format_html(
+        '<span class="chip {}"><svg class="g" aria-hidden="true"><use href="#s-{}"/></svg>{}</span>',
+        css,
+        symbol,
+        words or said,
+    )
+
+
+@register.simple_tag
+def mark(state: str) -> SafeString:
+    """The shape of a state alone, for places where its word stands beside."""
+    symbol, css, _ = CHIPS.get(state, ("non", "non", ""))
+    return format_html('<svg class="g s-{}" aria-hidden="true"><use href="#s-{}"/></svg>', css or "non", symbol)
+
+
+@register.simple_tag(takes_context=True)
+def celsius(context: dict[str, Any], value: float | None, decimals: int = 1, span: bool = False) -> str:
+    """A stored degree Celsius in the reader's unit; a span converts as a difference. None is the word unknown."""
+    if value is None:
+        return UNKNOWN
+    user = getattr(context.get("request"), "user", None)
+    unit: TemperatureUnit = getattr(user, "temperature_unit", "c")
+    shown = value * 9 / 5 if span and unit == "f" else value if span else from_celsius(value, unit)
+    return f"{shown:.{decimals}f}{NO_BREAK}°{unit.upper()}"
+
+
+@register.filter
+def clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
+    """`03:12` in the zone, with the UTC instant on hover."""
+    if at is None:
+        return UNKNOWN
+    local = at.astimezone(ZoneInfo(zone))
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        at.isoformat(),
+        f"{at.astimezone(UTC):%H:%M:%S}",
+        f"{local:%H:%M}",
+    )
+
+
+@register.filter
+def day_clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
+    """`Wed 18 Nov, 03:12` in the zone, with the UTC instant on hover."""
+    if at is None:
+        return UNKNOWN
+    local = at.astimezone(ZoneInfo(zone))
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        at.isoformat(),
+        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+        f"{local:%a} {local.day} {local:%b, %H:%M}",
+    )
+
+
+@register.filter
+def zone_name(at: datetime, zone: str = "UTC") -> str:
+    """The zone's short name at that instant: CET, CEST."""
+    return at.astimezone(ZoneInfo(zone)).strftime("%Z")
+
+
+@register.filter
+def length(seconds: float | None) -> str:
+    """A length of time in words; None is the word unknown."""
+    return UNKNOWN if seconds is None else duration_text(seconds).replace(" ", NO_BREAK)
+
+
+@register.filter
+def ago(at: datetime | None, now: datetime) -> str:
+    """How long ago an instant was."""
+    return UNKNOWN if at is None else duration_text(max(0.0, (now - at).total_seconds())).replace(" ", NO_BREAK)

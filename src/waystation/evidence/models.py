@@ -1,0 +1,91 @@
+"""Events, the outbox, the log, its positions and checkpoints. Entries and positions are never changed or removed."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from waystation.evidence.rows import Row
+
+
+class LogEntry(models.Model):
+    """One leaf, inserted in the transaction of the change that it describes."""
+
+    seq = models.BigAutoField(primary_key=True)
+    log = models.CharField(max_length=64, db_index=True)
+    leaf = models.BinaryField()
+    leaf_hash = models.BinaryField(max_length=32)
+    kind = models.CharField(max_length=64)
+    site_id = models.UUIDField(null=True, db_index=True)
+    object_id = models.CharField(max_length=64, db_index=True)
+    at = models.DateTimeField(db_index=True)
+
+
+class LogPosition(models.Model):
+    """Where the sequencer put an entry: dense, from 0, per log."""
+
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT, primary_key=True, related_name="position")
+    log = models.CharField(max_length=64)
+    tree_index = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["log", "tree_index"], name="one_entry_per_position")]
+
+
+class Checkpoint(models.Model):
+    """A signed head of a log."""
+
+    log = models.CharField(max_length=64)
+    size = models.BigIntegerField()
+    root = models.BinaryField(max_length=32)
+    note = models.TextField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["log", "size"], name="one_checkpoint_per_size")]
+
+
+class LogOfSite(models.Model):
+    """Which log the entries of a site enter: that of its network."""
+
+    site_id = models.UUIDField(primary_key=True)
+    log = models.CharField(max_length=64)
+
+
+class Event(models.Model):
+    """A fact that others may want to hear; the stream replays them in order."""
+
+    seq = models.BigAutoField(primary_key=True)
+    entry = models.ForeignKey(LogEntry, on_delete=models.PROTECT, related_name="events")
+    kind = models.CharField(max_length=64, db_index=True)
+    site_id = models.UUIDField(null=True, db_index=True)
+    object_id = models.CharField(max_length=64, db_index=True)
+    incident_id = models.UUIDField(null=True, db_index=True)
+    at = models.DateTimeField(db_index=True)
+    data = models.JSONField(default=dict)
+
+
+class OutboxMessage(Row):
+    """Something that must leave the house: at least once, recognisable by its key."""
+
+    entry = models.ForeignKey(LogEntry, on_delete=models.PROTECT, related_name="messages")
+    channel = models.CharField(max_length=24)
+    recipient = models.CharField(max_length=254)
+    subject = models.CharField(max_length=254, blank=True)
+    body = models.TextField(blank=True)
+    data = models.JSONField(default=dict)
+    idempotency_key = models.CharField(max_length=120, unique=True)
+    due_at = models.DateTimeField(db_index=True)
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, db_index=True)
+    gave_up_at = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+
+
+class OutboxAttempt(models.Model):
+    """One try at sending, whatever came of it."""
+
+    message = models.ForeignKey(OutboxMessage, on_delete=models.PROTECT, related_name="attempts")
+    at = models.DateTimeField()
+    ok = models.BooleanField()
+    detail = models.CharField(max_length=400, blank=True)
+    receipt = models.CharField(max_length=200, blank=True)

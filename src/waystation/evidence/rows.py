@@ -1,0 +1,49 @@
+"""The base of every table that holds state: an id, and a memory of what was read, so that a change can be proved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Self
+
+from django.db import models
+
+from waystation.kernel.canonical import digest, plain
+from waystation.kernel.ids import new_id
+
+
+class Row(models.Model):
+    """A row that knows what it held when it was read."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+
+    _as_read: dict[str, Any] | None = None
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+        row = super().from_db(db, field_names, values)
+        row._as_read = row.as_plain()
+        return row
+
+    def as_plain(self) -> dict[str, Any]:
+        """Every column as a canonical value."""
+        return {f.attname: plain(self.__dict__.get(f.attname)) for f in self._meta.concrete_fields}
+
+    def digest_before(self) -> str:
+        """SHA-256 of the row as it was read; empty for a new one."""
+        return digest(self._as_read) if self._as_read is not None else ""
+
+    def digest_after(self) -> str:
+        """SHA-256 of the row as it stands."""
+        return digest(self.as_plain())
+
+    def remember(self) -> None:
+        """From here on the present values are those that were read."""
+        self._as_read = self.as_plain()
+
+
+def state_field(kind: Sequence[tuple[str, str]], default: str) -> models.CharField[str, str]:
+    """A column for a state of `kernel.states`."""
+    return models.CharField(max_length=24, choices=list(kind), default=default, db_index=True)

@@ -1,0 +1,223 @@
+"""Changing the inventory: each change one entry, each refusal with field, value and next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from waystation.evidence.actions import NewEntry, NewEvent, Receipt, name_log, record
+from waystation.evidence.rows import Row
+from waystation.kernel import states
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import BadInput, Conflict
+from waystation.registry import models as m
+from waystation.registry.queries import one
+
+R = TypeVar("R", bound=Row)
+
+# what may be created and changed through `put`, by name, with the permission it takes
+KINDS: Mapping[str, tuple[type[Row], str]] = {
+    "network": (m.Network, "registry.write"),
+    "service_class": (m.ServiceClass, "service_levels.write"),
+    "product_profile": (m.ProductProfile, "registry.write"),
+    "template": (m.Template, "registry.write"),
+    "vendor": (m.Vendor, "registry.write"),
+    "site": (m.Site, "registry.write"),
+    "space": (m.Space, "registry.write"),
+    "device_model": (m.DeviceModel, "registry.approve_profile"),
+    "part": (m.Part, "registry.write"),
+    "device": (m.Device, "registry.write"),
+    "sensor": (m.Sensor, "registry.write"),
+    "circuit": (m.Circuit, "registry.write"),
+    "owner": (m.Owner, "registry.write"),
+}
+_KEPT = frozenset(
+    {"id", "state", "approved_by", "approved_at", "published_at", "observed", "observed_at", "removed_at"}
+)
+TARGETS = ("monitoring_availability_pct", "acknowledge_within_s", "recovery_h", "retention_days", "vendor_response_h")
+
+
+def create(by: Authority, kind: str, values: Mapping[str, Any], *, now: datetime) -> Row:
+    """A new record of `kind` from its columns; foreign keys by instance or id. Refuses what does not validate."""
+    model, permission = _kind(kind)
+    by.require(permission, _site_of(values))
+    row = _fill(model(), kind, values)
+    return _write(by, row, kind, "created", now)
+
+
+def change(by: Authority, kind: str, key: UUID, values: Mapping[str, Any], *, now: datetime, reason: str = "") -> Row:
+    """Change columns of a record. Limits of an approved profile are not changed: make a new edition."""
+    model, permission = _kind(kind)
+    row = one(model, key)
+    by.require(permission, getattr(row, "site_id", None) or (row.pk if kind == "site" else None))
+    if isinstance(row, m.ProductProfile) and row.approved_at is not None:
+        raise Conflict(
+            "registry.profile_approved",
+            f"{row.name}, edition {row.edition}, is approved and no longer changes.",
+            "Make a new edition and have QA approve it.",
+        )
+    return _write(by, _fill(row, kind, values), kind, "changed", now, reason)
+
+
+def approve_profile(by: Authority, profile_id: UUID, *, now: datetime, reason: str) -> m.ProductProfile:
+    """QA's approval of an edition; before it the profile proves nothing."""
+    by.require("registry.approve_profile")
+    profile = one(m.ProductProfile, profile_id)
+    profile.approved_by, profile.approved_at = by.principal_id, now
+    facts = {
+        "code": profile.code,
+        "edition": profile.edition,
+        "low_c": repr(profile.low_c),
+        "high_c": repr(profile.high_c),
+    }
+    record([profile], entry=NewEntry("registry.profile_approved", profile.pk, by, now, reason=reason, facts=facts))
+    return profile
+
+
+def publish_template(by: Authority, template_id: UUID, *, now: datetime) -> m.Template:
+    """From now on sites of this kind can be measured against this version."""
+    by.require("registry.approve_profile")
+    template = one(m.Template, template_id)
+    template.published_at = now
+    facts = {"kind": template.kind, "version": template.version}
+    record([template], entry=NewEntry("registry.template_published", template.pk, by, now, facts=facts))
+    return template
+
+
+def set_site_state(by: Authority, site_id: UUID, target: str, *, now: datetime, reason: str = "") -> m.Site:
+    """Move a site along planned → commissioning → active → paused → retired."""
+    by.require("registry.write" if target != "active" else "fleet.sign_off", site_id)
+    with transaction.atomic():
+        site = one(m.Site, site_id, among=m.Site.objects.select_for_update())
+        before, site.state = site.state, states.step("site", site.state, target)
+        facts = {"from": before, "to": target}
+        record([site], entry=NewEntry("registry.site_state", site.pk, by, now, site.pk, reason, facts))
+    return site
+
+
+def check_in(by: Authority, device: m.Device, observed: Mapping[str, str], *, now: datetime) -> m.Device:
+    """What a device says of itself. Writes only when it says something new; never what is intended."""
+    by.require("telemetry.ingest", device.site_id)
+    said = {k: str(v) for k, v in observed.items() if k in ("serial", "model", "firmware", "address", "config_digest")}
+    if said == device.observed:
+        return device
+    before, device.observed, device.observed_at = device.observed, said, now
+    facts = {"before": before, "after": said, "actor": "check-in"}
+    entry = NewEntry("registry.checked_in", device.pk, by, now, device.site_id, facts=facts)
+    record([device], [NewEvent(data=facts)], entry=entry)
+    return device
+
+
+def remove(by: Authority, row: m.Device | m.Sensor, *, now: datetime, reason: str) -> Receipt:
+    """End a device or sensor at its site; the record stays."""
+    by.require("registry.write", row.site_id)
+    row.removed_at = now
+    kind = "device" if isinstance(row, m.Device) else "sensor"
+    return record([row], entry=NewEntry(f"registry.{kind}_removed", row.pk, by, now, row.site_id, reason))
+
+
+def refer(
+    by: Authority, kind: str, object_id: UUID, *, system: str, external_id: str, now: datetime, link: str = ""
+) -> m.ExternalReference:
+    """What another system calls this record. Repeating it changes nothing; a second object for one id is refused."""
+    by.require("registry.write")
+    held = m.ExternalReference.objects.filter(system=system, kind=kind, external_id=external_id).first()
+    if held is not None and held.object_id != object_id:
+        raise Conflict(
+            "registry.taken",
+            f"{system} {kind} {external_id} is already another record here ({held.object_id}).",
+            "Correct the external id, or end the other reference.",
+        )
+    row = held or m.ExternalReference(kind=kind, object_id=object_id, system=system, external_id=external_id)
+    if held is None or held.link != link:
+        row.link = link
+        facts = {"system": system, "kind": kind, "external_id": external_id}
+        record([row], entry=NewEntry("registry.referred", object_id, by, now, facts=facts))
+    return row
+
+
+def _kind(kind: str) -> tuple[type[Row], str]:
+    if kind not in KINDS:
+        known = ", ".join(KINDS)
+        raise BadInput("registry.value", f"There is no kind {kind!r}.", f"Kinds: {known}.", field="kind", value=kind)
+    return KINDS[kind]
+
+
+def _site_of(values: Mapping[str, Any]) -> UUID | None:
+    site = values.get("site") or values.get("site_id")
+    return site.pk if isinstance(site, m.Site) else site
+
+
+def _fill(row: R, kind: str, values: Mapping[str, Any]) -> R:
+    fields = {f.name for f in row._meta.concrete_fields} | {f.attname for f in row._meta.concrete_fields}
+    for name, value in values.items():
+        if name not in fields or name in _KEPT:
+            raise BadInput(
+                "registry.value",
+                f"{kind} has no column {name!r} to set.",
+                "See the reference.",
+                field=name,
+                value=value,
+            )
+        if kind == "service_class" and name in TARGETS and not isinstance(value, int | float):
+            raise BadInput(
+                "registry.vague_target",
+                f"{name} cannot be {value!r}.",
+                "A target is a number.",
+                field=name,
+                value=value,
+            )
+        setattr(row, name, value)
+    if isinstance(row, m.Site) and row.zone not in available_timezones():
+        raise BadInput(
+            "registry.value",
+            f"{row.zone!r} is no time zone.",
+            "Use a name such as Europe/Madrid.",
+            field="zone",
+            value=row.zone,
+        )
+    if isinstance(row, m.ProductProfile) and row.low_c >= row.high_c:
+        raise BadInput(
+            "registry.value",
+            f"low_c {row.low_c} is not below high_c {row.high_c}.",
+            "Swap them.",
+            field="low_c",
+            value=row.low_c,
+        )
+    return row
+
+
+def _write(by: Authority, row: R, kind: str, verb: str, now: datetime, reason: str = "") -> R:
+    try:
+        row.full_clean(validate_unique=True)
+    except ValidationError as error:
+        name, messages = next(iter(error.message_dict.items()))
+        taken = any("already exists" in text or "violated" in text for text in messages)
+        kind_of = Conflict(
+            "registry.taken", f"{kind}: {messages[0]}", "Use another name, or change the one that is there."
+        )
+        if taken:
+            raise kind_of from None
+        raise BadInput(
+            "registry.value", f"{kind}.{name}: {messages[0]}", "Correct it.", field=name, value=getattr(row, name, None)
+        ) from None
+    site_id = row.pk if isinstance(row, m.Site) else getattr(row, "site_id", None)
+    try:
+        with transaction.atomic():
+            if isinstance(row, m.Site):
+                name_log(row.pk, row.network.slug)
+            record([row], entry=NewEntry(f"registry.{kind}_{verb}", row.pk, by, now, site_id, reason))
+    except IntegrityError:
+        raise Conflict("registry.taken", f"This {kind} exists already.", "Change the one that is there.") from None
+    return row
+
+
+def zone_of(site: m.Site) -> ZoneInfo:
+    """The site's time zone."""
+    return ZoneInfo(site.zone)

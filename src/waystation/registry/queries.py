@@ -1,0 +1,80 @@
+"""Reading the inventory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import NotFound
+from waystation.registry import models as m
+
+T = TypeVar("T", bound=Model)
+
+
+def one(model: type[T], key: UUID | str, *, by: str = "code", among: QuerySet[T] | None = None) -> T:
+    """The record with that id, or with that `by` (code, slug ...); NotFound names what was asked for."""
+    rows = model._default_manager.all() if among is None else among
+    try:
+        row = rows.filter(pk=key if isinstance(key, UUID) else UUID(str(key))).first()
+    except ValueError:
+        row = rows.filter(**{by: key}).first()
+    if row is None:
+        name = model._meta.verbose_name
+        raise NotFound("registry.unknown", f"There is no {name} {key}.", f"List them to find the right {by}.")
+    return row
+
+
+def sites(authority: Authority, *, permission: str = "registry.read") -> QuerySet[m.Site]:
+    """The sites that this principal may see, with class, template and network."""
+    rows = m.Site.objects.select_related("service_class", "template", "network")
+    where = authority.sites(permission)
+    return rows if where is None else rows.filter(pk__in=where)
+
+
+def site(authority: Authority, key: UUID | str) -> m.Site:
+    """One visible site by id or code."""
+    return one(m.Site, key, among=sites(authority))
+
+
+def site_by_code(code: str) -> m.Site:
+    """One site by code; for rooms that hold an authority of their own."""
+    return one(m.Site, code)
+
+
+def spaces(site_id: UUID) -> Sequence[m.Space]:
+    """The spaces of a site with their profiles."""
+    return list(m.Space.objects.filter(site_id=site_id).select_related("profile", "site"))
+
+
+def space(space_id: UUID) -> m.Space:
+    """One space with site and profile."""
+    return one(
+        m.Space, space_id, among=m.Space.objects.select_related("site__service_class", "site__network", "profile")
+    )
+
+
+def sensors(site_id: UUID) -> Sequence[m.Sensor]:
+    """The live sensors of a site."""
+    return list(m.Sensor.objects.filter(site_id=site_id, removed_at=None).select_related("space", "device"))
+
+
+def sensor_by_code(code: str) -> m.Sensor | None:
+    """The live sensor of that code."""
+    return m.Sensor.objects.filter(code=code, removed_at=None).select_related("site", "space").first()
+
+
+def device_by_serial(serial: str) -> m.Device | None:
+    """The live device of that serial."""
+    return m.Device.objects.filter(serial=serial, removed_at=None).select_related("site", "model", "part").first()
+
+
+def references(kind: str, ids: Iterable[UUID]) -> dict[UUID, list[m.ExternalReference]]:
+    """External references by object."""
+    found: dict[UUID, list[m.ExternalReference]] = {}
+    for row in m.ExternalReference.objects.filter(kind=kind, object_id__in=list(ids)).order_by("system"):
+        found.setdefault(row.object_id, []).append(row)
+    return found
