@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
-from tests.samples import a_site
 
+from tests.samples import a_site
 from waystation.access import actions, queries
 from waystation.access.models import Person
 from waystation.console.security import OPEN

@@ -89,3 +89,12 @@ class OutboxAttempt(models.Model):
     ok = models.BooleanField()
     detail = models.CharField(max_length=400, blank=True)
     receipt = models.CharField(max_length=200, blank=True)
+
+
+class LoopBeat(models.Model):
+    """A loop of the worker: who holds it, until when, and when it last finished a round."""
+
+    loop = models.CharField(primary_key=True, max_length=40)
+    holder = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    leased_until = models.DateTimeField()

@@ -66,6 +66,7 @@ class BadInput(Refusal):
         self.value = value
 
     def as_dict(self) -> dict[str, object]:
+        """The one error shape with `field` and `value`."""
         shown = self.value if isinstance(self.value, str | int | bool | None) else str(self.value)
         return {**super().as_dict(), "field": self.field, "value": shown}
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from tests.samples import a_device, a_network, a_service_class, a_site, a_space
 
+from tests.samples import a_device, a_network, a_service_class, a_site, a_space
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound
 from waystation.registry import actions, queries

@@ -1,0 +1,122 @@
+"""`waystation serve`: the console, the API and the worker under one command, on loopback unless told otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import FrameType
+
+from waystation.cli import start
+from waystation.kernel.refusals import BadInput
+
+HELP = "serve the console, the API and the worker on 127.0.0.1:8000"
+RESTART_AFTER_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Words of the command."""
+    start.installation_options(parser)
+    parser.add_argument("--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
+    parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help="needed for any other bind")
+    parser.add_argument("--tls-cert", metavar="FILE")
+    parser.add_argument("--tls-key", metavar="FILE")
+    parser.add_argument("--behind-proxy", action="store_true", help="a proxy in front ends TLS")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start the parts and keep them running until told to stop."""
+    host, port = check_bind(args)
+    start.use(args)
+    from django.conf import settings
+
+    if settings.DEMO and not is_loopback(host):
+        raise BadInput(
+            "platform.demo_bind",
+            "A demo is served on loopback only.",
+            "Use --bind 127.0.0.1:8000.",
+            field="bind",
+            value=args.bind,
+        )
+    print(f"Waystation on http{'s' if args.tls_cert else ''}://{host}:{port}", flush=True)
+    from waystation.access.queries import is_empty
+    from waystation.cli.init import welcome_link
+
+    if is_empty():
+        print(f"Nobody can sign in yet. Open this once: {welcome_link(settings.PUBLIC_URL)}", flush=True)
+    return supervise({"web": _web(args, host, port), "worker": [sys.executable, "-m", "waystation.cli.main", "worker"]})
+
+
+def check_bind(args: argparse.Namespace) -> tuple[str, int]:
+    """Host and port; any bind but loopback demands --allowed-host and TLS or --behind-proxy."""
+    host, _, port = args.bind.rpartition(":")
+    if not port.isdigit() or not host:
+        raise BadInput(
+            "platform.bind",
+            f"--bind {args.bind} is not HOST:PORT.",
+            "Write 127.0.0.1:8000.",
+            field="bind",
+            value=args.bind,
+        )
+    if not is_loopback(host):
+        if not args.allowed_host or not (args.behind_proxy or (args.tls_cert and args.tls_key)):
+            raise BadInput(
+                "platform.bind_open",
+                f"{host} can be reached from elsewhere.",
+                "Add --allowed-host NAME and either --tls-cert with --tls-key, or --behind-proxy.",
+                field="bind",
+                value=args.bind,
+            )
+        os.environ["WAYSTATION_ALLOWED_HOSTS"] = ",".join(args.allowed_host)
+        os.environ["WAYSTATION_BEHIND_PROXY" if args.behind_proxy else "WAYSTATION_TLS"] = "1"
+    return host.strip("[]"), int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """True for addresses of this machine alone."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _web(args: argparse.Namespace, host: str, port: int) -> list[str]:
+    command = [sys.executable, "-m", "uvicorn", "waystation.asgi:application", "--host", host, "--port", str(port)]
+    command += ["--log-level", "warning", "--no-server-header"]
+    return command + (["--ssl-certfile", args.tls_cert, "--ssl-keyfile", args.tls_key] if args.tls_cert else [])
+
+
+def supervise(commands: dict[str, list[str]]) -> int:
+    """Run the commands as processes; one that dies is started again, each time a little later."""
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    parts = {name: subprocess.Popen(command) for name, command in commands.items()}
+    deaths = dict.fromkeys(commands, 0)
+    while not stopping:
+        time.sleep(0.2)
+        for name, part in parts.items():
+            if part.poll() is None or stopping:
+                continue
+            wait = RESTART_AFTER_S[min(deaths[name], len(RESTART_AFTER_S) - 1)]
+            deaths[name] += 1
+            print(f"{name} ended with {part.returncode}; starting it again in {wait:g} s", file=sys.stderr, flush=True)
+            time.sleep(wait)
+            parts[name] = subprocess.Popen(commands[name])
+    for part in parts.values():
+        part.terminate()
+    for part in parts.values():
+        try:
+            part.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            part.kill()
+    return 0

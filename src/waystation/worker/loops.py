@@ -1,0 +1,61 @@
+"""The loops: each bounded, leased and heart-beating. A loop that fails says so and tries again; the others go on."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import FrameType
+
+from django.db import DatabaseError, close_old_connections
+
+from waystation.evidence import beats
+from waystation.kernel.clock import Clock
+
+log = logging.getLogger("waystation.worker")
+LEASE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One kind of work: its name, how often, and the function that does one bounded round and says how much it did."""
+
+    name: str
+    every_s: float
+    work: Callable[[datetime], int]
+
+
+def run_forever(loops: Sequence[Loop], clock: Clock, holder: str) -> None:
+    """Run the loops in turn until SIGTERM or SIGINT."""
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+    due = {loop.name: clock.now() for loop in loops}
+    while not stop.is_set():
+        for loop in loops:
+            now = clock.now()
+            if now >= due[loop.name]:
+                due[loop.name] = now + timedelta(seconds=loop.every_s)
+                run_once(loop, now, holder)
+        close_old_connections()
+        stop.wait(0.2)
+
+
+def run_once(loop: Loop, now: datetime, holder: str) -> int:
+    """One round of a loop under its lease; returns how much was done, 0 when another worker holds the lease."""
+    try:
+        if not beats.lease(loop.name, holder, now, LEASE):
+            return 0
+        done = loop.work(now)
+        beats.beat(loop.name, holder, now, LEASE)
+    except DatabaseError as error:
+        log.error("%s: the database does not answer: %s", loop.name, error)
+        return 0
+    return done
