@@ -1,0 +1,92 @@
+"""Segments: sealed, immutable Parquet files, one site's readings sorted by sensor and time, never written again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+
+COLUMNS = ("sensor", "observed_us", "value", "source_class", "machine", "boot", "seq", "received_us")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One stored reading. `value` None is no measurement; instants in microseconds since 1970."""
+
+    sensor: str
+    observed_us: int
+    value: float | None
+    source_class: str
+    machine: str
+    boot: int
+    seq: int
+    received_us: int
+
+    @property
+    def key(self) -> tuple[str, int, float | None]:
+        """What makes two stored readings one: sensor, instant and value."""
+        return (self.sensor, self.observed_us, self.value)
+
+
+def in_order(rows: Iterable[Stored]) -> list[Stored]:
+    """Sorted by sensor and instant, each (sensor, instant, value) once: the earliest received stays."""
+    best: dict[tuple[str, int, float | None], Stored] = {}
+    for row in rows:
+        held = best.get(row.key)
+        if held is None or (row.received_us, row.seq) < (held.received_us, held.seq):
+            best[row.key] = row
+    return sorted(best.values(), key=lambda r: (r.sensor, r.observed_us, r.value is None, r.value or 0.0))
+
+
+def write(path: Path, rows: Sequence[Stored]) -> str:
+    """Write rows as a Parquet file that appears whole or not at all; returns its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    table = {
+        "sensor": np.array([r.sensor for r in rows], dtype=object),
+        "observed_us": np.array([r.observed_us for r in rows], dtype=np.int64),
+        "value": np.array([np.nan if r.value is None else r.value for r in rows], dtype=np.float64),
+        "source_class": np.array([r.source_class for r in rows], dtype=object),
+        "machine": np.array([r.machine for r in rows], dtype=object),
+        "boot": np.array([r.boot for r in rows], dtype=np.int64),
+        "seq": np.array([r.seq for r in rows], dtype=np.int64),
+        "received_us": np.array([r.received_us for r in rows], dtype=np.int64),
+    }
+    with duckdb.connect() as connection:
+        connection.register("batch", table)
+        connection.execute(f"COPY (SELECT * FROM batch) TO '{_quoted(partial)}' (FORMAT parquet, COMPRESSION zstd)")
+    with partial.open("rb+") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+    partial.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return digest
+
+
+def read(paths: Sequence[Path], sensors: Sequence[str], from_us: int, to_us: int) -> list[Stored]:
+    """The readings of those sensors with from <= instant < to, in order, duplicates over files removed."""
+    present = [path for path in paths if path.exists()]
+    if not present or not sensors:
+        return []
+    files = ", ".join(f"'{_quoted(path)}'" for path in present)
+    query = (
+        f"SELECT {', '.join(COLUMNS)} FROM read_parquet([{files}]) "
+        "WHERE sensor IN (SELECT unnest($sensors)) AND observed_us >= $from_us AND observed_us < $to_us"
+    )
+    with duckdb.connect() as connection:
+        words = {"sensors": list(sensors), "from_us": from_us, "to_us": to_us}
+        rows = connection.execute(query, words).fetchall()
+    return in_order(Stored(r[0], r[1], None if r[2] != r[2] else r[2], *r[3:]) for r in rows)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
