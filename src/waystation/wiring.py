@@ -5,7 +5,12 @@ Settings read this module, so rooms stand here as strings and adapters are impor
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from waystation.kernel.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from waystation.telemetry.ports import LoggerFormat
 
 ROOMS: tuple[str, ...] = ()
 
@@ -22,3 +27,13 @@ def use_clock(clock: Clock) -> Clock:
     global _clock
     before, _clock = _clock, clock
     return before
+
+
+def logger_formats() -> tuple[LoggerFormat, ...]:
+    """The formats of logger files, in the order in which they are asked; CSV, the least particular, is last."""
+    from waystation.adapters.ingest.berlinger.reader import BerlingerFormat
+    from waystation.adapters.ingest.csv.reader import CsvFormat
+    from waystation.adapters.ingest.line_protocol.reader import LineProtocolFormat
+    from waystation.adapters.ingest.parquet.reader import ParquetFormat
+
+    return (ParquetFormat(), BerlingerFormat(), LineProtocolFormat(), CsvFormat())

@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "worker": "worker",
     "migrate": "migrate",
     "access": "access",
+    "judge": "judge",
+    "evidence": "evidence",
 }
 
 
