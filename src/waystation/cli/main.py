@@ -14,7 +14,7 @@ from waystation.kernel.refusals import Refusal
 from waystation.kernel.version import VERSION
 
 # name → module in this folder; each module has `HELP` (one line), `configure(parser)` and `run(args) -> int`
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {"evidence": "evidence"}
 
 
 def module_of(name: str) -> str:
