@@ -1,0 +1,269 @@
+"""The verdict, worked out again from the raw readings, and compared with the claim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from waystation.evidence.verifier.strict import TIME, Members, Refused, instant, read_json, real
+
+Span = tuple[int, int]  # microseconds since 1970, half-open
+CSV_HEADER = "observed_at,value_c,quality,source_class,boot,seq"
+ROW = re.compile(rf"({TIME}),(-?[0-9]{{1,5}}(?:\.[0-9]{{1,20}})?(?:e-[0-9]{{1,2}})?)?,[^,]*,([^,]*),([^,]*),([0-9]*)")
+MAX_HOLD_S = 7200
+MINUTE_US = 60_000_000
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Limits, hold and period of a claim; times in microseconds."""
+
+    low_c: float
+    high_c: float
+    guard_c: float
+    hold_us: int
+    start: int
+    end: int
+    classes: tuple[str, ...]
+
+    @staticmethod
+    def read(claim: dict[str, Any], hold_s: Any = None) -> Profile:
+        """The profile that a claim names; a sensor may have its own hold. ValueError or KeyError when wrong."""
+        limits, start, end = claim["profile"], instant(claim["from"]), instant(claim["to"])
+        low, high, guard = real(limits["low_c"]), real(limits["high_c"]), real(limits.get("guard_band_c", 0))
+        hold = real(limits["max_hold_s"] if hold_s is None else hold_s)
+        if not (start < end and low <= high and guard >= 0 and 0 < hold <= MAX_HOLD_S):
+            raise ValueError("the period, the limits, the guard band or the hold make no sense")
+        return Profile(low, high, guard, int(hold * 1_000_000), start, end, tuple(claim["source_classes"]))
+
+    def excess(self, value_c: float) -> float:
+        """How far outside the limits; at most 0 inside them, 0 on one."""
+        return max(self.low_c - value_c, value_c - self.high_c)
+
+    def proves(self, value_c: float, source: str) -> bool:
+        """True when a reading of this source class proves its time to be in range."""
+        return source in self.classes and self.low_c + self.guard_c <= value_c <= self.high_c - self.guard_c
+
+    def clip(self, span: Span) -> Span:
+        """The part of a span inside the period."""
+        return max(span[0], self.start), min(span[1], self.end)
+
+
+@dataclass
+class Excursion:
+    """Time out of range in one direction; `out_us` is measured time inside the period."""
+
+    start: int
+    direction: str
+    peak_c: float
+    out_us: int = 0
+    inside: bool = False
+
+
+@dataclass
+class Sensor:
+    """One sensor's period: when it was out, when it was not proven in range (out included), and its excursions."""
+
+    profile: Profile
+    readings: int = 0
+    is_out: bool = False
+    out: list[Span] = field(default_factory=list)
+    open: list[Span] = field(default_factory=list)
+    excursions: list[Excursion] = field(default_factory=list)
+    _last: tuple[int, bool, bool] | None = None  # instant, out of range, proves
+    _now: Excursion | None = None
+
+    def add(self, at: int, value_c: float, source: str) -> None:
+        """The next usable reading; it ends the cover of the one before."""
+        outside = self.profile.excess(value_c) > 0
+        self._cover(at, self.profile.hold_us)
+        if at <= self.profile.end:
+            self._follow(at, value_c, outside)
+            self.readings += 1
+        self._last = at, outside, self.profile.proves(value_c, source)
+
+    def close(self) -> None:
+        """After the last reading, which covers nothing."""
+        self._cover(max(self.profile.end, self._last[0] if self._last else 0), 0)
+        self._end_excursion()
+        self.is_out = bool(self.excursions)
+
+    def _cover(self, until: int, hold_us: int) -> None:
+        if self._last is None:
+            self._mark(self.open, (self.profile.start, until))
+            return
+        at, outside, proves = self._last
+        end = min(until, at + hold_us)
+        if outside and self._now:
+            self._now.out_us += self._mark(self.out, (at, end))
+        self._mark(self.open, (end if proves else at, until))
+
+    def _follow(self, at: int, value_c: float, outside: bool) -> None:
+        direction = "high" if value_c > self.profile.high_c else "low"
+        if self._now and (not outside or self._now.direction != direction):
+            self._end_excursion()
+        if outside:
+            now = self._now = self._now or Excursion(max(at, self.profile.start), direction, value_c)
+            now.peak_c = max(now.peak_c, value_c) if direction == "high" else min(now.peak_c, value_c)
+            now.inside = now.inside or at >= self.profile.start
+
+    def _end_excursion(self) -> None:
+        if self._now and (self._now.inside or self._now.out_us):
+            self.excursions.append(self._now)
+        self._now = None
+
+    def _mark(self, spans: list[Span], span: Span) -> int:
+        """Add the part inside the period; returns its length."""
+        start, end = self.profile.clip(span)
+        if end <= start:
+            return 0
+        if spans and spans[-1][1] >= start:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+        return end - start
+
+
+def read_rows(name: str, content: memoryview) -> Iterator[tuple[int, float, str]]:
+    """(instant, value, source class) of each usable reading, in the file's order, which must be that of time."""
+    minutes: dict[str, int] = {}
+    seen: set[tuple[str, str]] = set()
+    last = -(2**63)
+    lines = bytes(content).decode("utf-8", "replace").split("\n")
+    if lines[0] != CSV_HEADER or lines.pop() != "":
+        raise Refused(name, f"does not start with {CSV_HEADER}, or ends inside a line")
+    for count, line in enumerate(lines[1:], 2):
+        found = ROW.fullmatch(line)
+        if found is None:
+            raise Refused(name, f"line {count} is not a reading: {line[:60]!r}")
+        text, value, source, boot, seq = found.groups()
+        minute = minutes.get(text[:16])
+        if minute is None:
+            minute = minutes[text[:16]] = _minute(name, count, text)
+        at = minute + int(text[17:19]) * 1_000_000 + (int(text[20:26]) if len(text) > 20 else 0)
+        if at < last or (seq and (boot, seq) in seen):
+            raise Refused(name, f"line {count} is out of order, or repeats the number {boot}/{seq}")
+        seen.add((boot, seq))
+        last = at
+        if value:
+            yield at, float(value), source
+
+
+def _minute(name: str, count: int, text: str) -> int:
+    try:
+        return instant(text[:16] + ":00Z")
+    except ValueError as error:
+        raise Refused(name, f"line {count} is at a time that does not exist") from error
+
+
+def judge_sensor(name: str, content: memoryview, profile: Profile) -> Sensor:
+    """The sensor's period. Of several readings at one instant the one furthest out counts, or nearest a limit."""
+    sensor = Sensor(profile)
+    worst: tuple[int, float, str] | None = None
+    for reading in read_rows(name, content):
+        if worst and reading[0] == worst[0]:
+            worst = max(worst, reading, key=lambda r: (profile.excess(r[1]), not profile.proves(r[1], r[2])))
+            continue
+        if worst:
+            sensor.add(*worst)
+        worst = reading
+    if worst:
+        sensor.add(*worst)
+    sensor.close()
+    return sensor
+
+
+def length_us(spans: Iterable[Span]) -> int:
+    """The length of the union of spans."""
+    total, reached = 0, -(2**63)
+    for start, end in sorted(spans):
+        total += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
+
+
+def judge_pack(members: Members) -> tuple[str, dict[str, Any], list[str]]:
+    """The verdict over all sensors, the facts of the claim, and what it says it does not prove.
+
+    At each moment the worst sensor counts. A claim that differs from its readings in anything is refused.
+    """
+    claim = read_json(members, "claim.json", dict)
+    try:
+        sensors = _judged(members, claim)
+        doubts = [_doubt(claim, item) for item in claim["not_proven"]]
+        whole = Profile.read(claim)
+        out_us = length_us(span for s in sensors.values() for span in s.out)
+        unproven_us = length_us(
+            [span for s in sensors.values() for span in s.open] + [whole.clip(d[1]) for d in doubts]
+        )
+        unproven_us = whole.end - whole.start if not sensors else unproven_us
+        verdict = "in_range_proven" if unproven_us == 0 else "not_proven"
+        verdict = "out_of_range" if any(s.is_out for s in sensors.values()) else verdict
+        minutes = {
+            "in_range_min": (whole.end - whole.start - unproven_us) / MINUTE_US,
+            "out_of_range_min": out_us / MINUTE_US,
+            "not_proven_min": (unproven_us - out_us) / MINUTE_US,
+        }
+        _compare(claim, verdict, minutes, sensors)
+        texts = [claim["network"], claim["site"], *claim["spaces"], *claim["not_checked"], *(d[0] for d in doubts)]
+        if not claim["spaces"] or not all(isinstance(text, str) and text for text in texts):
+            raise ValueError("network, site, spaces, not_checked and reasons are texts")
+        conditional = bool(claim["not_checked"])
+        if claim.get("conditional", conditional) is not conditional:
+            raise ValueError("it is conditional exactly when something was not checked")
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Refused("claim.json", f"the claim does not stand: {type(error).__name__} {error}") from error
+    facts = {name: claim[name] for name in ("network", "site", "spaces", "from", "to", "profile", "source_classes")}
+    counts = {"sensors": len(sensors), "readings": sum(s.readings for s in sensors.values())}
+    excursions = sum(len(s.excursions) for s in sensors.values())
+    facts = {**facts, "conditional": conditional, **minutes, **counts, "excursions": excursions}
+    return verdict, facts, [d[0] for d in doubts] + [f"Not checked: {text}" for text in claim["not_checked"]]
+
+
+def _judged(members: Members, claim: dict[str, Any]) -> dict[str, Sensor]:
+    """Each sensor's period by its name; the claim must list exactly the readings that are in the pack."""
+    if claim["schema"] != "waystation.pack/1":
+        raise ValueError(f"its schema is {claim['schema']!r}")
+    listed = {item["path"]: item for item in claim["readings"]}
+    present = {name for name in members if name.startswith("readings/")}
+    for name in sorted(listed.keys() ^ present):
+        raise Refused(name, "the claim and the pack do not hold the same readings")
+    sensors = {}
+    for name, item in sorted(listed.items()):
+        if item["sha256"] != sha256(members[name]).hexdigest() or name != f"readings/{item['sensor']}.csv":
+            raise Refused(name, "is not the file that the claim rests on")
+        sensors[item["sensor"]] = judge_sensor(name, members[name], Profile.read(claim, item.get("max_hold_s")))
+    return sensors
+
+
+def _doubt(claim: dict[str, Any], item: dict[str, Any]) -> tuple[str, Span]:
+    """A reason why time is not proven, with that time: the whole period unless it says from and to."""
+    start, end = instant(item.get("from", claim["from"])), instant(item.get("to", claim["to"]))
+    return f"{item['reason']} ({item.get('from', claim['from'])} to {item.get('to', claim['to'])})", (start, end)
+
+
+def _compare(claim: dict[str, Any], verdict: str, minutes: dict[str, float], sensors: dict[str, Sensor]) -> None:
+    """The claim against what its readings say; minutes agree to a thousandth."""
+    if claim["verdict"] != verdict:
+        raise ValueError(f"it says {claim['verdict']!r}, the readings say {verdict!r}")
+    for name, value in minutes.items():
+        if abs(real(claim[name]) - value) > 0.001:
+            raise ValueError(f"it says {name} {claim[name]}, the readings say {value:.3f}")
+    found = sorted(
+        (name, e.start, e.direction, e.peak_c, e.out_us / MINUTE_US)
+        for name, s in sensors.items()
+        for e in s.excursions
+    )
+    stated = sorted(
+        (e["sensor"], instant(e["start"]), e["direction"], real(e["peak_c"]), real(e["minutes"]))
+        for e in claim["excursions"]
+    )
+    if len(found) != len(stated):
+        raise ValueError(f"it lists {len(stated)} excursions, the readings have {len(found)}")
+    for i, right in enumerate(found):
+        same = right[:3] == stated[i][:3] and abs(right[3] - stated[i][3]) < 1e-6
+        if not same or abs(right[4] - stated[i][4]) > 0.001:
+            raise ValueError(f"it lists the excursion {stated[i]}, the readings have {right}")
