@@ -1,0 +1,208 @@
+"""Time to restored service: every wait named, every figure sourced, never a quicker answer than the law allows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from waystation.kernel.refusals import BadInput
+from waystation.spares.rules import durations as d
+from waystation.spares.rules import gates as g
+from waystation.spares.rules import hours as h
+from waystation.spares.rules import restore as r
+
+MADRID = "Europe/Madrid"
+NOW = datetime(2026, 11, 18, 2, 12, tzinfo=UTC)
+MARTA = g.Person("Marta Ruiz", h.weekdays(MADRID, 0, 840, days=tuple(range(7))))
+IVAN = g.Person("Iván Gil", h.weekdays(MADRID, 840, 1440))
+ACCESS = g.OpenGate("access window", h.weekdays(MADRID, 330, 1320, days=tuple(range(7))))
+COURIER = g.PickupGate("courier", h.Pickups(MADRID, tuple((day, 450) for day in range(5))))
+minutes = st.integers(0, 600)
+laws = st.builds(lambda a, b: d.likely_worst(a * 60.0, (a + b) * 60.0, "reported"), minutes, minutes)
+
+
+def sevilla(gates: tuple[g.Gate, ...] = ()) -> r.Path:
+    """A hub reached by car: 15 min to pick, 82 to drive, 40 to install, 20 to re-check."""
+    return r.Path(
+        "Sevilla hub",
+        (
+            r.Step("prepare", d.likely_worst(600, 900, "reported")),
+            r.Step("travel", d.measured([4500 + 30 * n for n in range(41)], "41 trips")),
+            r.Step("install", d.likely_worst(2100, 2700, "reported"), gates),
+            r.Step("recheck", d.fixed(1200, "assumed", "house rule")),
+        ),
+    )
+
+
+def madrid() -> r.Path:
+    return r.Path(
+        "Madrid",
+        (
+            r.Step("prepare", d.fixed(600, "reported")),
+            r.Step("travel", d.likely_worst(14_400, 18_000, "measured"), (COURIER,)),
+            r.Step("install", d.fixed(2400, "reported"), (ACCESS, g.PeopleGate("refrigeration technician", (MARTA,)))),
+            r.Step("recheck", d.fixed(1200, "assumed")),
+        ),
+        r.Lane("courier", "road"),
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(laws, min_size=1, max_size=4), st.booleans(), st.integers(0, 10_000))
+def test_hub_03_segments_are_seamless_and_end_at_the_ready_instant(
+    laws_: list[d.Duration], gated: bool, late: int
+) -> None:
+    """Bars start at the start, leave no hole, and the 9-of-10 case is never before the likely one."""
+    gates: tuple[g.Gate, ...] = (ACCESS,) if gated else ()
+    path = r.Path("x", tuple(r.Step("install", law, gates) for law in laws_))
+    start = NOW + timedelta(minutes=late)
+    found = r.restore(path, start)
+    for bar, end in ((found.likely, found.likely_at), (found.p90, found.p90_at)):
+        if end is None:
+            assert found.refusals
+            continue
+        assert bar[0].start == start
+        assert bar[-1].end == end
+        assert all(a.end == b.start for a, b in pairwise(bar))
+        assert all(s.reason for s in bar if s.kind == "wait")
+    if found.likely_at and found.p90_at:
+        assert found.likely_at <= found.p90_at
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(laws, min_size=1, max_size=3), st.integers(0, 10_000), st.integers(0, 3000))
+def test_a_later_start_never_restores_earlier(laws_: list[d.Duration], first: int, later: int) -> None:
+    """First in, first out: waiting to begin gains nothing."""
+    path = r.Path("x", tuple(r.Step("install", law, (ACCESS,)) for law in laws_))
+    a = r.restore(path, NOW + timedelta(minutes=first))
+    b = r.restore(path, NOW + timedelta(minutes=first + later))
+    if a.p90_at and b.p90_at:
+        assert a.p90_at <= b.p90_at + timedelta(seconds=r.EVEN_S)
+    assert r.restore(path, NOW) == r.restore(path, NOW)
+
+
+def test_combined_quantile_agrees_with_the_closed_form() -> None:
+    """The sum of two uniform hours: median 1 h, 9 of 10 within 2 - sqrt(0.2) h, to two minutes."""
+    uniform = d.Duration(((0.0, 0.0), (1.0, 3600.0)), "measured")
+    path = r.Path("x", (r.Step("travel", uniform), r.Step("travel", uniform)))
+    ranked = [seconds for seconds, _ in r.arrivals(path, NOW)]
+    assert abs(d.quantile(ranked, 0.5) - 3600) < 120
+    assert abs(d.quantile(ranked, 0.9) - 3600 * (2 - 0.2**0.5)) < 120
+    both_late = r.trace(path, NOW, (0.9, 0.9))[0][-1].end
+    assert both_late > NOW + timedelta(seconds=d.quantile(ranked, 0.9)), "late twice at once is rarer than one in ten"
+
+
+def test_hub_10_the_install_waits_for_window_and_qualified_person_and_says_who() -> None:
+    """03:12 CET at Córdoba: the window opens 05:30 and Marta Ruiz is on shift."""
+    found = r.restore(sevilla((ACCESS, g.PeopleGate("refrigeration technician", (MARTA, IVAN)))), NOW)
+    assert [s.kind for s in found.p90] == ["prepare", "travel", "wait", "install", "recheck"]
+    assert found.waits[0].reason == "access window closed or too short; opens 05:30"
+    assert found.p90[3].reason == "Marta Ruiz"
+    assert found.p90[3].start == datetime(2026, 11, 18, 4, 30, tzinfo=UTC)
+    assert [(f.name, f.source) for f in found.figures] == [
+        ("prepare", "reported"),
+        ("travel", "measured"),
+        ("install", "reported"),
+        ("recheck", "assumed"),
+    ]
+    assert "41 trips" in found.figures[1].words()
+
+
+def test_hub_03_a_courier_after_its_cut_off_waits_for_the_first_pickup_and_loses_to_a_drive() -> None:
+    """The nearer label loses when its pick-up is at 07:30."""
+    courier, car = r.restore(madrid(), NOW), r.restore(sevilla((ACCESS,)), NOW)
+    assert courier.waits[0].reason == "courier cut-off passed; first pick-up 07:30"
+    assert courier.p90_at is not None
+    assert car.p90_at is not None
+    assert car.p90_at < courier.p90_at
+    assert (car.seconds() or 0) > 3 * 3600 - 60
+
+
+def test_hub_10_a_job_that_fits_no_shift_is_refused_with_the_gate() -> None:
+    """Nobody qualified, or nobody long enough: refused, in words, never a time."""
+    alone = r.restore(sevilla((g.PeopleGate("F-gas technician", ()),)), NOW)
+    assert (alone.likely_at, alone.p90_at) == (None, None)
+    assert alone.refusals == ("Sevilla hub refused: nobody is a F-gas technician.",)
+    short = g.PeopleGate("technician", (g.Person("Ana", h.weekdays(MADRID, 480, 500)),))
+    assert "shift long enough" in r.restore(sevilla((short,)), NOW).refusals[0]
+    shut = g.OpenGate("access window", h.WeeklyHours(MADRID, ()))
+    assert "no opening long enough" in r.restore(sevilla((shut,)), NOW).refusals[0]
+    none = g.PickupGate("courier", h.Pickups(MADRID, ()))
+    assert "no pick-up" in r.restore(sevilla((none,)), NOW).refusals[0]
+
+
+def test_gates_that_never_meet_are_refused() -> None:
+    """Monday's window and Tuesday's shift."""
+    monday = g.OpenGate("access window", h.weekdays(MADRID, 480, 600, days=(0,)))
+    tuesday = g.PeopleGate("technician", (g.Person("Ana", h.weekdays(MADRID, 480, 600, days=(1,))),))
+    begun = g.opening((monday, tuesday), NOW, 60.0)
+    assert begun.at is None
+    assert "never meet" in begun.refusal
+
+
+@pytest.mark.parametrize(
+    ("lane", "goods", "mass_kg", "words"),
+    [
+        (r.Lane("air express", "air"), ("lithium_ion",), 1.0, "lithium batteries do not fly"),
+        (r.Lane("air express", "air"), ("lead_acid",), 1.0, "lead batteries do not fly"),
+        (r.Lane("van", "road", (("refrigerant", "no gas licence"),)), ("refrigerant",), 1.0, "no gas licence"),
+        (r.Lane("bike", "road", max_mass_kg=8), (), 12.0, "12 kg is more than the 8 kg"),
+        (r.Lane("bike", "road", max_mass_kg=8), (), None, "mass is unknown"),
+    ],
+)
+def test_a_lane_refuses_what_it_may_not_carry(
+    lane: r.Lane, goods: tuple[str, ...], mass_kg: float | None, words: str
+) -> None:
+    """The refusal names source, lane and reason, and no time is given."""
+    path = r.Path("Madrid", sevilla().steps, lane, goods, mass_kg)
+    found = r.restore(path, NOW)
+    assert found.p90_at is None
+    assert words in found.refusals[0]
+    assert r.over_week(path, NOW).refusals == found.refusals
+    assert r.restore(r.Path("Madrid", sevilla().steps, r.Lane("van", "road"), ("lithium_ion",)), NOW).p90_at
+
+
+def test_hub_05_policy_reads_the_percentile_over_the_week_not_one_good_hour() -> None:
+    """A source that is quick by day and shut by night promises its nights too."""
+    office = g.OpenGate("hub", h.weekdays(MADRID, 480, 1080))
+    path = r.Path(
+        "hub", (r.Step("prepare", d.fixed(900, "reported"), (office,)), r.Step("travel", d.fixed(3600, "measured")))
+    )
+    view = r.over_week(path, datetime(2026, 11, 16, tzinfo=UTC))
+    by_day = r.restore(path, datetime(2026, 11, 18, 9, tzinfo=UTC)).seconds()
+    assert by_day == 4500
+    assert view.p90_s is not None
+    assert view.p90_s > 24 * 3600
+    assert view.worst_start == datetime(2026, 11, 20, 17, tzinfo=UTC), "Friday at the closing of the hub"
+    assert view.unreachable_hours == 0
+
+
+def test_hub_03_reach_answers_from_anywhere_with_the_share_of_the_week() -> None:
+    """The best source first; a refused one stays in the list with its reason."""
+    shut = r.Path("València", sevilla().steps, r.Lane("air", "air"), ("lithium_ion",))
+    found = r.reach((madrid(), shut, sevilla()), datetime(2026, 11, 16, tzinfo=UTC), 4 * 3600.0)
+    assert [f.source for f in found] == ["Sevilla hub", "Madrid", "València"]
+    assert found[0].share > 0.99
+    assert found[1].share < 0.2
+    assert found[2].p90_s is None
+    assert "lithium" in found[2].reason
+
+
+@given(laws, st.floats(0, 1), st.floats(0, 1))
+def test_a_law_never_falls(law: d.Duration, a: float, b: float) -> None:
+    """More certainty takes no less time."""
+    low, high = sorted((a, b))
+    assert law.at(low) <= law.at(high) + 1e-6
+
+
+@pytest.mark.parametrize("points", [(), ((0.5, 10.0), (0.4, 20.0)), ((0.1, 20.0), (0.9, 10.0)), ((0.5, -1.0),)])
+def test_what_is_no_law_is_refused(points: tuple[tuple[float, float], ...]) -> None:
+    """No points, falling ones, negative time; two samples are no measurement."""
+    with pytest.raises(BadInput):
+        d.Duration(points, "assumed")
+    with pytest.raises(BadInput):
+        d.measured([1.0, 2.0])
