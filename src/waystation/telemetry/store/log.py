@@ -30,7 +30,8 @@ ROTATE_BYTES = 64 * 1024 * 1024
 class Frame:
     """One accepted batch of a site. Columns have one item per reading; `value` is NaN where there was no measurement."""
 
-    head: dict[str, Any]  # site, machine, source_class, received_us, boot, digest, sensors (codes), observed
+    # site, machine, source_class, received_us, boot, digest, sensors (codes)
+    head: dict[str, Any]
     sensor: Sequence[int]  # index into head["sensors"]
     at_us: Sequence[int]
     value: Sequence[float]

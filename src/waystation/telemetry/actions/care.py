@@ -1,0 +1,199 @@
+"""Probes and people: bind a calibrated probe, record a hand reading, decide about a doubt, watch by hand."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from waystation.evidence.actions import NewEntry, NewEvent, record
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound, NotReady
+from waystation.registry.models import Sensor, Space
+from waystation.registry.queries import one
+from waystation.telemetry.models import Calibration, Doubt, Excursion, HandDuty, HandReading
+
+SECOND_LOOK_FOR = timedelta(hours=1)
+
+
+def bind_probe(
+    by: Authority,
+    sensor_id: UUID,
+    *,
+    probe_serial: str,
+    certificate: str,
+    laboratory: str,
+    valid_from: datetime,
+    valid_until: datetime,
+    now: datetime,
+    offset_c: float = 0.0,
+    uncertainty_c: float = 0.0,
+    as_found_c: float | None = None,
+    as_left_c: float | None = None,
+) -> Calibration:
+    """From now on the sensor reads through this probe. A judging role needs a certificate that is valid now."""
+    sensor = one(Sensor, sensor_id)
+    by.require("telemetry.calibrate", sensor.site_id)
+    if not valid_from <= now < valid_until:
+        raise NotReady(
+            "telemetry.certificate_invalid",
+            f"Certificate {certificate} of probe {probe_serial} is valid from {valid_from:%Y-%m-%d} to {valid_until:%Y-%m-%d}.",
+            "Bind a probe whose certificate is valid today.",
+        )
+    with transaction.atomic():
+        before = Calibration.objects.select_for_update().filter(sensor=sensor, unbound_at=None).first()
+        if before is not None and before.probe_serial == probe_serial and before.certificate == certificate:
+            return before
+        row = Calibration(
+            sensor=sensor,
+            probe_serial=probe_serial,
+            certificate=certificate,
+            laboratory=laboratory,
+            bound_at=now,
+            valid_from=valid_from,
+            valid_until=valid_until,
+            offset_c=offset_c,
+            uncertainty_c=uncertainty_c,
+            as_found_c=as_found_c,
+            as_left_c=as_left_c,
+        )
+        changed = [row]
+        if before is not None:
+            before.unbound_at = now
+            changed = [before, row]
+        facts = {"sensor": sensor.code, "probe": probe_serial, "certificate": certificate, "valid_until": valid_until}
+        entry = NewEntry("telemetry.probe_bound", sensor.pk, by, now, sensor.site_id, facts=facts)
+        record(changed, [NewEvent(data=facts)], entry=entry)
+    return row
+
+
+def hand_reading(
+    by: Authority,
+    space_id: UUID,
+    *,
+    value_c: float,
+    observed_at: datetime,
+    instrument: str,
+    now: datetime,
+    certificate: str = "",
+    certificate_until: date | None = None,
+    reason: str = "",
+) -> HandReading:
+    """A temperature that this person read now or earlier. It moves the next due hand reading of an unmonitored space."""
+    space = one(Space, space_id)
+    by.require("telemetry.write_hand", space.site_id)
+    if not -200.0 <= value_c <= 200.0:
+        raise BadInput("telemetry.hand_value", f"{value_c} °C cannot be.", "Read again.", field="value_c", value=value_c)
+    if observed_at > now + timedelta(minutes=1):
+        raise BadInput(
+            "telemetry.hand_future", f"{observed_at:%H:%M} UTC lies ahead.", "Write when it was read.", field="observed_at"
+        )
+    if not instrument.strip():
+        raise BadInput("telemetry.hand_instrument", "No instrument is named.", "Write its number.", field="instrument")
+    row = HandReading(
+        space=space,
+        value_c=value_c,
+        observed_at=observed_at,
+        recorded_at=now,
+        by_id=by.principal_id,
+        instrument=instrument.strip(),
+        certificate=certificate,
+        certificate_until=certificate_until,
+        reason=reason,
+    )
+    with transaction.atomic():
+        changed: list[HandReading | HandDuty] = [row]
+        duty = HandDuty.objects.select_for_update().filter(space=space, ended_at=None).first()
+        if duty is not None:
+            duty.due_at = max(duty.due_at, observed_at + timedelta(seconds=duty.every_s))
+            changed.append(duty)
+        facts = {"space": space.code, "value_c": value_c, "observed_at": observed_at, "instrument": row.instrument}
+        incident = duty.incident_id if duty else None
+        entry = NewEntry("telemetry.hand_reading", row.pk, by, now, space.site_id, reason, facts)
+        record(changed, [NewEvent(data=facts, at=observed_at, incident_id=incident)], entry=entry)
+    return row
+
+
+def decide_doubt(
+    by: Authority, doubt_id: UUID, *, decision: str, reason: str, now: datetime, fresh_proof: bool = False
+) -> Doubt:
+    """Say of a doubt that the sensor failed, or that its readings stand.
+
+    A failed sensor needs a second measurement within the hour. While its newest reading is out of range only QA may
+    decide, with a fresh proof of identity; the minutes out of range stay out whatever is decided.
+    """
+    with transaction.atomic():
+        doubt = Doubt.objects.select_for_update().select_related("sensor__space").filter(pk=doubt_id).first()
+        if doubt is None:
+            raise NotFound("telemetry.doubt_unknown", f"There is no doubt {doubt_id}.", "Open the space to see them.")
+        sensor = doubt.sensor
+        by.require("incidents.work" if not by.may("telemetry.decide_doubt") else "telemetry.decide_doubt", sensor.site_id)
+        if doubt.decided_at is not None:
+            raise Conflict("telemetry.doubt_decided", "This doubt is decided already.", "Open its entry.")
+        _may_decide(by, doubt, decision, reason, now, fresh_proof)
+        doubt.decision, doubt.reason = decision, reason
+        doubt.decided_by, doubt.decided_at = by.principal_id, now
+        facts = {"sensor": sensor.code, "kind": doubt.kind, "decision": decision}
+        entry = NewEntry("telemetry.doubt_decided", doubt.pk, by, now, sensor.site_id, reason, facts)
+        record([doubt], [NewEvent(data=facts)], entry=entry)
+    return doubt
+
+
+def _may_decide(by: Authority, doubt: Doubt, decision: str, reason: str, now: datetime, fresh_proof: bool) -> None:
+    if decision not in ("sensor_failed", "readings_stand"):
+        raise BadInput("telemetry.decision", f"{decision!r} is no decision.", "Say sensor_failed or readings_stand.")
+    if not reason.strip():
+        raise BadInput("telemetry.decision_reason", "No reason is given.", "Write what was seen.", field="reason")
+    is_quality = by.may("telemetry.decide_doubt", doubt.sensor.site_id)
+    out = Excursion.objects.filter(sensor=doubt.sensor, ended_at=None, superseded_at=None).exists()
+    if (out or decision == "readings_stand") and not (is_quality and fresh_proof):
+        raise NotAllowed(
+            "telemetry.out_of_range_stays",
+            "The reading is out of range, so only QA decides about it, signed." if out else "Only QA says that doubted readings stand.",
+            "Ask QA; until then the space counts as out of range.",
+        )
+    if decision == "sensor_failed" and not _second_measurement(doubt, now):
+        raise NotReady(
+            "telemetry.second_measurement",
+            f"Nothing else was measured in this space since {now - SECOND_LOOK_FOR:%H:%M} UTC.",
+            "Take a hand reading, or bind another probe, then decide.",
+        )
+
+
+def _second_measurement(doubt: Doubt, now: datetime) -> bool:
+    return HandReading.objects.filter(space_id=doubt.sensor.space_id, observed_at__gt=now - SECOND_LOOK_FOR).exists()
+
+
+def watch_by_hand(
+    by: Authority, sensor_id: UUID, *, every_s: int, reason: str, incident_id: UUID | None, now: datetime
+) -> HandDuty:
+    """The space of a failed sensor is unmonitored: from now on hand readings are due. Repeating it changes nothing."""
+    sensor = one(Sensor, sensor_id, among=Sensor.objects.select_related("space"))
+    by.require("telemetry.write_hand", sensor.site_id)
+    with transaction.atomic():
+        held = HandDuty.objects.filter(space=sensor.space, ended_at=None).first()
+        if held is not None:
+            return held
+        duty = HandDuty(
+            space=sensor.space,
+            sensor=sensor,
+            every_s=every_s,
+            due_at=now + timedelta(seconds=every_s),
+            started_at=now,
+            reason=reason,
+            incident_id=incident_id,
+        )
+        facts = {"space": sensor.space.code if sensor.space else "", "every_s": every_s}
+        entry = NewEntry("telemetry.unmonitored", duty.space_id, by, now, sensor.site_id, reason, facts)
+        record([duty], [NewEvent(data=facts, incident_id=incident_id)], entry=entry)
+    return duty
+
+
+def end_watch(by: Authority, duty: HandDuty, *, now: datetime, reason: str) -> HandDuty:
+    """The new probe is trusted: hand readings are no longer due."""
+    by.require("platform.operate")
+    duty.ended_at = now
+    entry = NewEntry("telemetry.monitored_again", duty.space_id, by, now, duty.space.site_id, reason)
+    record([duty], [NewEvent(incident_id=duty.incident_id)], entry=entry)
+    return duty

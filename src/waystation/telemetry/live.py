@@ -1,0 +1,113 @@
+"""What is known now, kept in memory by the process that judges: one track per sensor, rebuilt from the store.
+
+Nothing here decides anything that the rules do not: a track feeds `SensorFold` reading by reading; a late reading
+makes the caller fold the window again from the store, with the same functions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from waystation.telemetry.rules.excursions import Excursion
+from waystation.telemetry.rules.profile import Profile
+from waystation.telemetry.rules.series import is_usable
+from waystation.telemetry.rules.trend import frozen_after_s, is_implausible, slope_per_h
+from waystation.telemetry.rules.verdict import SensorFold
+
+RECENT_S = 4 * 3600.0
+TREND_S = 20 * 60.0
+
+
+def at(unix_s: float) -> datetime:
+    """Unix seconds as an instant."""
+    return datetime.fromtimestamp(unix_s, UTC)
+
+
+@dataclass(slots=True)
+class Track:
+    """One sensor: what it is, what it last said, and the fold of its judging."""
+
+    sensor_id: str
+    code: str
+    quantity: str
+    role: str
+    space_id: str | None
+    device_id: str | None
+    interval_s: float
+    hold_s: float
+    low_possible: float | None
+    high_possible: float | None
+    profile: Profile | None  # set when this sensor judges its space
+    offset_c: float = 0.0
+    fold: SensorFold | None = None
+    last_s: float | None = None
+    value: float | None = None
+    changed_s: float | None = None  # since when the value stands as it is
+    longest_flat_s: float = 0.0
+    recent: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def take(self, at_s: float, raw: float | None) -> bool:
+        """Take a reading in order; False when it is older than the newest, so that the window must be folded again."""
+        if self.last_s is not None and at_s < self.last_s:
+            return False
+        value = None if raw is None or not is_usable(raw) else raw + self.offset_c
+        if self.last_s is None or at_s > self.last_s or value != self.value:
+            self._follow(at_s, value)
+        if self.profile is not None:
+            if self.fold is None:
+                self.fold = SensorFold(self.profile, self.hold_s, at_s)
+            self.fold.feed(at_s, value)
+        return True
+
+    def _follow(self, at_s: float, value: float | None) -> None:
+        if value is not None:
+            if value != self.value or self.changed_s is None:
+                if self.changed_s is not None and self.last_s is not None:
+                    self.longest_flat_s = max(self.longest_flat_s, self.last_s - self.changed_s)
+                self.changed_s = at_s
+            self.value = value
+            self.recent.append((at_s, value))
+            while self.recent and self.recent[0][0] < at_s - RECENT_S:
+                self.recent.popleft()
+        self.last_s = at_s
+
+    @property
+    def is_out(self) -> bool:
+        """True while the newest reading is outside the profile."""
+        return self.profile is not None and self.value is not None and self.profile.is_outside(self.value)
+
+    def excursions(self) -> tuple[Excursion, ...]:
+        """The excursions of the fold as far as it has seen."""
+        if self.fold is None or self.last_s is None:
+            return ()
+        return self.fold.judgement(self.last_s).excursions
+
+    def start_afresh(self) -> None:
+        """Forget what is settled: begin a new fold at the newest reading. Only while the newest is in range."""
+        if self.profile is not None and self.last_s is not None and not self.is_out:
+            self.fold = SensorFold(self.profile, self.hold_s, self.last_s)
+            self.fold.feed(self.last_s, self.value)
+
+    def trend_per_h(self) -> float | None:
+        """Slope of the last twenty minutes that were read; None when too little was."""
+        if self.last_s is None:
+            return None
+        begin = self.last_s - TREND_S
+        return slope_per_h([p for p in self.recent if p[0] >= begin])
+
+    def is_silent(self, now_s: float) -> bool:
+        """True when the newest reading no longer holds."""
+        return self.last_s is None or now_s - self.last_s > self.hold_s
+
+    def frozen_since_s(self) -> float | None:
+        """Since when the value stands still, once that is longer than this sensor's own history allows."""
+        if self.quantity != "temperature" or self.changed_s is None or self.last_s is None:
+            return None
+        still_s = self.last_s - self.changed_s
+        return self.changed_s if still_s > frozen_after_s(self.longest_flat_s, self.interval_s) else None
+
+    def implausible(self) -> bool:
+        """True when the newest value is outside what the sensor can measure."""
+        return self.value is not None and is_implausible(self.value, self.low_possible, self.high_possible)

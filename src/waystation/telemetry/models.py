@@ -1,0 +1,152 @@
+"""What the room keeps beside the log: where judging stands, excursions, doubts, calibrations, hand readings, segments."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from waystation.evidence.rows import Row
+from waystation.registry.models import Sensor, Site, Space
+
+
+class Progress(Row):
+    """How far a partition of the log has been judged; committed with what that judging raised."""
+
+    partition = models.CharField(max_length=24, unique=True)
+    file = models.BigIntegerField(default=1)
+    offset = models.BigIntegerField(default=0)
+
+
+class SiteState(Row):
+    """The newest value of every sensor of a site, for pages that ask what is known now."""
+
+    site = models.OneToOneField(Site, on_delete=models.PROTECT, related_name="telemetry_state")
+    at = models.DateTimeField()
+    last_frame_at = models.DateTimeField(null=True, blank=True)
+    sensors = models.JSONField(default=dict)
+
+
+class DeviceHead(Row):
+    """The newest signed batch of a machine: boot, sequence number and digest, so that the next one must follow."""
+
+    machine_id = models.UUIDField(unique=True)
+    boot = models.BigIntegerField(default=0)
+    seq = models.BigIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True)
+    breaks = models.JSONField(default=list, blank=True)  # numbers that never came: [{boot, first, last, seen_at}]
+
+
+class Excursion(Row):
+    """Time outside the product profile, from the readings alone. Delay and deadband belong to paging."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="excursions")
+    space = models.ForeignKey(Space, on_delete=models.PROTECT, related_name="excursions")
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="excursions")
+    profile_id = models.UUIDField()
+    limit_c = models.FloatField()
+    direction = models.CharField(max_length=4, choices=[("high", "high"), ("low", "low")])
+    started_at = models.DateTimeField(db_index=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    peak_c = models.FloatField()
+    measured_s = models.FloatField(default=0)
+    unknown_s = models.FloatField(default=0)
+    detected_at = models.DateTimeField()
+    found_late = models.BooleanField(default=False)
+    in_doubt = models.CharField(max_length=200, blank=True)
+    cause = models.CharField(max_length=200, blank=True)
+    superseded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-started_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["sensor", "direction", "started_at"], condition=models.Q(superseded_at=None), name="one_live_excursion"
+            )
+        ]
+
+
+class Doubt(Row):
+    """Time in which a sensor's readings prove nothing: frozen, implausible, clock. QA decides; minutes out stay out."""
+
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="doubts")
+    kind = models.CharField(max_length=24)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    detail = models.CharField(max_length=200, blank=True)
+    noticed_at = models.DateTimeField()
+    decided_by = models.UUIDField(null=True, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision = models.CharField(max_length=24, blank=True)  # sensor_failed | readings_stand
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["sensor", "kind", "started_at"], name="one_doubt_per_start"),
+        ]
+
+
+class Calibration(Row):
+    """A certificate of the probe that a sensor reads through, with what was found and left."""
+
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="calibrations")
+    probe_serial = models.CharField(max_length=80)
+    certificate = models.CharField(max_length=80)
+    laboratory = models.CharField(max_length=120)
+    bound_at = models.DateTimeField()
+    unbound_at = models.DateTimeField(null=True, blank=True)
+    valid_from = models.DateTimeField()
+    valid_until = models.DateTimeField()
+    offset_c = models.FloatField(default=0.0)
+    uncertainty_c = models.FloatField(default=0.0)
+    as_found_c = models.FloatField(null=True, blank=True)
+    as_left_c = models.FloatField(null=True, blank=True)
+    passed = models.BooleanField(default=True)
+
+
+class HandReading(Row):
+    """A temperature that a person read: a reading of its own source class, never edited."""
+
+    space = models.ForeignKey(Space, on_delete=models.PROTECT, related_name="hand_readings")
+    value_c = models.FloatField()
+    observed_at = models.DateTimeField()
+    recorded_at = models.DateTimeField()
+    by_id = models.UUIDField()
+    instrument = models.CharField(max_length=80)
+    certificate = models.CharField(max_length=80, blank=True)
+    certificate_until = models.DateField(null=True, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    covers_s = models.PositiveIntegerField(default=1800)
+
+
+class HandDuty(Row):
+    """While a space is unmonitored, a hand reading is due at a set interval; a missed one escalates."""
+
+    space = models.ForeignKey(Space, on_delete=models.PROTECT, related_name="hand_duties")
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="hand_duties")
+    every_s = models.PositiveIntegerField()
+    due_at = models.DateTimeField(db_index=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=200)
+    incident_id = models.UUIDField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["space"], condition=models.Q(ended_at=None), name="one_live_duty_per_space")
+        ]
+
+
+class Segment(Row):
+    """A sealed Parquet file of a site. Late readings make a supplement; a sealed file is never written again."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="segments")
+    kind = models.CharField(max_length=12)  # segment | supplement
+    first_us = models.BigIntegerField(db_index=True)
+    last_us = models.BigIntegerField(db_index=True)
+    rows = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    path = models.CharField(max_length=200)
+    log_file = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["site", "log_file"], name="one_segment_per_log_file")]
+

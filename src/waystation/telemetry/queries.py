@@ -1,0 +1,165 @@
+"""Reading the room: what is known now, verdicts on a period, series for a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from waystation.registry.models import ProductProfile, Sensor, Site, Space
+from waystation.telemetry import models as m
+from waystation.telemetry.rules.profile import Profile, parse_rule
+from waystation.telemetry.views import OpenExcursion, SensorView, SiteView, SpaceView
+
+
+def profile_of(row: ProductProfile, hold_s: float | None = None) -> Profile:
+    """The judging profile of a registry record."""
+    rules = tuple(parse_rule(rule, f"rules[{number}]") for number, rule in enumerate(row.rules))
+    return Profile(row.name, row.low_c, row.high_c, rules, hold_s, row.guard_band_c)
+
+
+def _when(seconds: Any) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(float(seconds), UTC)
+
+
+def site_view(site_id: UUID, now: datetime) -> SiteView:
+    """Everything known of a site at this instant, from the saved state and the open records."""
+    return site_views([site_id], now)[site_id]
+
+
+def site_views(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, SiteView]:
+    """`site_view` of many sites with a handful of queries."""
+    states = {s.site_id: s for s in m.SiteState.objects.filter(site_id__in=site_ids)}
+    sensors = list(Sensor.objects.filter(site_id__in=site_ids, removed_at=None).select_related("space__profile"))
+    spaces = list(Space.objects.filter(site_id__in=site_ids).select_related("profile"))
+    doubts = {d.sensor_id: d for d in m.Doubt.objects.filter(sensor__site_id__in=site_ids, ended_at=None)}
+    bound = m.Calibration.objects.filter(sensor__site_id__in=site_ids, unbound_at=None)
+    certificates = dict(bound.values_list("sensor_id", "valid_until"))
+    open_rows = m.Excursion.objects.filter(site_id__in=site_ids, ended_at=None, superseded_at=None)
+    duties = {d.space_id: d for d in m.HandDuty.objects.filter(space__site_id__in=site_ids, ended_at=None)}
+    views: dict[UUID, SensorView] = {}
+    for sensor in sensors:
+        held = states[sensor.site_id].sensors.get(sensor.code, {}) if sensor.site_id in states else {}
+        views[sensor.pk] = _sensor_view(sensor, held, doubts.get(sensor.pk), certificates.get(sensor.pk), now)
+    excursions = [_open_excursion(row) for row in open_rows]
+    found: dict[UUID, SiteView] = {}
+    for site_id in site_ids:
+        mine = [views[s.pk] for s in sensors if s.site_id == site_id]
+        shown = tuple(
+            _space_view(space, mine, excursions, duties.get(space.pk)) for space in spaces if space.site_id == site_id
+        )
+        state = states.get(site_id)
+        dark = bool(mine) and all(s.is_silent for s in mine if s.quantity != "heartbeat")
+        site_level = tuple(s for s in mine if s.space_id is None)
+        found[site_id] = SiteView(site_id, now, state.last_frame_at if state else None, dark, shown, site_level)
+    return found
+
+
+def _sensor_view(
+    sensor: Sensor, held: dict[str, Any], doubt: m.Doubt | None, valid_until: datetime | None, now: datetime
+) -> SensorView:
+    from waystation.telemetry.engine import hold_of, judging_profile
+
+    hold_s, last_at = hold_of(sensor), _when(held.get("at_s"))
+    return SensorView(
+        id=sensor.pk,
+        code=sensor.code,
+        name=sensor.name,
+        quantity=sensor.quantity,
+        role=sensor.role,
+        unit=sensor.unit,
+        space_id=sensor.space_id,
+        device_id=sensor.device_id,
+        hold_s=hold_s,
+        judges=judging_profile(sensor) is not None,
+        last_at=last_at,
+        value=held.get("value"),
+        since=_when(held.get("changed_s")),
+        trend_per_h=held.get("trend_per_h"),
+        is_silent=last_at is None or (now - last_at).total_seconds() > hold_s,
+        doubt=doubt.kind if doubt else "",
+        doubt_since=doubt.started_at if doubt else None,
+        certificate_until=valid_until,
+    )
+
+
+def _open_excursion(row: m.Excursion) -> OpenExcursion:
+    return OpenExcursion(
+        row.pk,
+        row.sensor_id,
+        row.direction,
+        row.limit_c,
+        row.started_at,
+        row.peak_c,
+        row.measured_s,
+        row.unknown_s,
+        row.in_doubt,
+    )
+
+
+def _space_view(
+    space: Space, sensors: Iterable[SensorView], excursions: Iterable[OpenExcursion], duty: m.HandDuty | None
+) -> SpaceView:
+    mine = tuple(s for s in sensors if s.space_id == space.pk)
+    ids = {s.id for s in mine}
+    return SpaceView(
+        id=space.pk,
+        code=space.code,
+        name=space.name,
+        kind=space.kind,
+        site_id=space.site_id,
+        low_c=space.profile.low_c if space.profile else None,
+        high_c=space.profile.high_c if space.profile else None,
+        settle_s=space.profile.settle_s if space.profile else 3600,
+        thermal=space.thermal,
+        sensors=mine,
+        excursions=tuple(e for e in excursions if e.sensor_id in ids),
+        is_unmonitored=duty is not None,
+        hand_due_at=duty.due_at if duty else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Continuity:
+    """Expected against received readings of a sensor over a period."""
+
+    sensor: str
+    expected: int
+    received: int
+
+
+def excursions(space_id: UUID, start: datetime, end: datetime) -> list[m.Excursion]:
+    """The excursions of a space that touch a period, superseded ones left out, oldest first."""
+    rows = m.Excursion.objects.filter(space_id=space_id, superseded_at=None, started_at__lt=end)
+    return [r for r in rows.select_related("sensor").order_by("started_at") if r.ended_at is None or r.ended_at > start]
+
+
+def excursion(excursion_id: UUID) -> m.Excursion | None:
+    """One excursion with its place."""
+    return m.Excursion.objects.select_related("space__site", "sensor").filter(pk=excursion_id).first()
+
+
+def excursions_between(start: datetime, end: datetime, site_ids: Sequence[UUID] | None = None) -> list[m.Excursion]:
+    """All excursions that touch a period, oldest first."""
+    rows = m.Excursion.objects.filter(superseded_at=None, started_at__lt=end).select_related("space__site", "sensor")
+    if site_ids is not None:
+        rows = rows.filter(site_id__in=site_ids)
+    return [r for r in rows.order_by("started_at") if r.ended_at is None or r.ended_at > start]
+
+
+def doubts(site_id: UUID | None = None) -> list[m.Doubt]:
+    """Doubts that no QA decision has ended, oldest first."""
+    rows = m.Doubt.objects.filter(ended_at=None).select_related("sensor__space__site")
+    return list((rows if site_id is None else rows.filter(sensor__site_id=site_id)).order_by("started_at"))
+
+
+def unmonitored() -> list[m.HandDuty]:
+    """Spaces that live on hand readings now."""
+    return list(m.HandDuty.objects.filter(ended_at=None).select_related("space__site").order_by("due_at"))
+
+
+def calibrations(sensor_ids: Sequence[UUID]) -> list[m.Calibration]:
+    """The certificates of sensors, newest binding first."""
+    return list(m.Calibration.objects.filter(sensor_id__in=sensor_ids).select_related("sensor").order_by("-bound_at"))
