@@ -18,6 +18,8 @@ from typing import Any
 
 import pack_story as story
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from waystation.cli import evidence as door
 from waystation.cli.main import main
@@ -382,3 +384,79 @@ def test_a_pack_without_a_claim_is_not_made() -> None:
             pack.build_pack({k: v for k, v in story.members().items() if k != name})
     with pytest.raises(BadInput, match="claim"):
         pack.pack_made_facts({})
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+CLAIM_KEYS = sorted(story.claim({}))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(CLAIM_KEYS), junk)
+def test_evd_08_a_claim_of_nonsense_is_refused_and_never_breaks_the_verifier(name: str, value: Any) -> None:
+    """Even when the log vouches for it: whatever stands in a member of the claim, the answer is a report."""
+    report = verify_pack(pack.build_pack(story.members(about={name: value})), story.trust())
+    texts = ("site", "network", "schema")
+    harmless = name in texts and isinstance(value, str) and bool(value)
+    lists = name in ("spaces", "source_classes", "not_checked", "not_proven", "excursions") and value == []
+    same = value in (0, 120) and not isinstance(value, bool)
+    fine = (
+        name in ("spaces", "not_checked") and isinstance(value, list) and all(isinstance(v, str) and v for v in value)
+    )
+    assert (
+        harmless
+        or lists
+        or same
+        or fine
+        or [r.member for r in report.refusals] in (["claim.json"], ["readings/s1.csv"])
+    )
+    assert report.text()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(["policy.json", "consistency.json", "claim.json", "story.json"]), junk)
+def test_evd_08_members_of_nonsense_never_break_the_verifier(name: str, value: Any) -> None:
+    """Any JSON in place of a member is refused under that member's name."""
+    members = {**story.members(known=(5,)), name: json.dumps(value).encode()}
+    assert name in named(members) or value == []
+
+
+def relogged(bound: Members, facts: dict[str, Any]) -> Members:
+    """The bound members with a fresh log whose last entry carries these facts."""
+    log = story.log_of(18)
+    made = log.add(pack.PACK_MADE, facts)
+    whole = {**bound, "checkpoint": log.checkpoint()}
+    for index in (3, made):
+        whole[pack.entry_path(index)] = log.leaves[index]
+        whole[pack.proof_path(index)] = log.proof(index, whole["checkpoint"])
+    return whole
+
+
+def test_evd_08_readings_that_no_entry_names_are_refused() -> None:
+    """The pack's own entry may leave the readings to their own entries, but somebody must vouch for them."""
+    bound = {
+        k: v for k, v in story.members().items() if not k.startswith(("entries/", "proofs/")) and k != "checkpoint"
+    }
+    assert named(relogged(bound, pack.pack_made_facts(bound))) == []
+    assert named(relogged(bound, pack.pack_made_facts(bound, with_readings=False))) == ["readings/s1.csv"]
+    odd = {**pack.pack_made_facts(bound), "members": {"claim.json": ["x"], "lost.json": "00"}}
+    assert set(named(relogged(bound, odd))) >= {
+        "claim.json",
+        "policy.json",
+        "verify.py",
+        "lost.json",
+        "readings/s1.csv",
+    }
+    assert "claim.json" in named(relogged(bound, {**odd, "members": "none"}))
+    assert named(relogged(bound, {"claim_sha256": "00", "members": {}})) == ["claim.json"]
+
+
+def test_a_report_shows_no_control_characters() -> None:
+    """A site's name cannot paint over the auditor's screen."""
+    report = verify_pack(pack.build_pack(story.members(about={"site": "cl\x1b[2Jinic\n"})), story.trust())
+    assert report.ok
+    assert "\x1b" not in report.text()
+    assert "cl?[2Jinic" in report.text()

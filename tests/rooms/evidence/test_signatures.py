@@ -136,9 +136,9 @@ def test_policies_that_make_no_sense_are_refused() -> None:
     for log, witnesses, quorum in ((W[0], (), 0), (story.LOG, (story.LOG,), 0), (story.LOG, (own,), 0)):
         with pytest.raises(BadInput):
             checkpoints.Policy(log, witnesses, quorum)
-    for witnesses, quorum in ((W, 4), (W, -1), ((W[0], twin), 2)):
+    for several, needed in ((W, 4), (W, -1), ((W[0], twin), 2)):
         with pytest.raises(BadInput):
-            checkpoints.Policy(story.LOG, witnesses, quorum)
+            checkpoints.Policy(story.LOG, several, needed)
 
 
 def test_a_checkpoint_of_another_origin_or_an_impossible_empty_log_is_refused() -> None:

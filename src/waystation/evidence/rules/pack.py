@@ -58,15 +58,20 @@ def digest(content: bytes) -> str:
     return sha256(content).hexdigest()
 
 
-def pack_made_facts(members: Mapping[str, bytes]) -> dict[str, object]:
+def pack_made_facts(members: Mapping[str, bytes], with_readings: bool = True) -> dict[str, object]:
     """The `facts` of the `evidence.pack_made` entry: the digest of every member that the log must vouch for.
 
     Take it over the members before entries, proofs, checkpoint and manifest are added; those four are verified
-    by their own means, so there is no circle.
+    by their own means, so there is no circle. Without readings (many sensors do not fit in one entry) each readings
+    member needs its own `evidence.readings_exported` entry.
     """
     if CLAIM not in members:
         raise BadInput("evidence.pack_member", "A pack is about a claim, and claim.json is missing.", field=CLAIM)
-    bound = {path: digest(members[path]) for path in sorted(members) if not _UNPROVED_BY_LEAF.fullmatch(path)}
+    bound = {
+        path: digest(members[path])
+        for path in sorted(members)
+        if not _UNPROVED_BY_LEAF.fullmatch(path) and (with_readings or not path.startswith("readings/"))
+    }
     return {"claim_sha256": bound[CLAIM], "members": bound}
 
 

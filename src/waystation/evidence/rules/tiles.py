@@ -123,6 +123,7 @@ def tile_reader(size: int, read: Callable[[Tile], bytes]) -> HashAt:
     kept: dict[Tile, list[bytes]] = {}
 
     def hash_at(level: int, index: int) -> bytes:
+        """The node at a level and index, from the one tile that holds what is below it."""
         tile_level, inner = divmod(level, TILE_HEIGHT)
         tile_index, offset = divmod(index << inner, TILE_WIDTH)
         width = width_of(tile_level, tile_index, size)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any
 
@@ -11,6 +12,7 @@ from waystation.evidence.verifier.strict import Members, Refused, base64_bytes, 
 from waystation.evidence.verifier.trust import Head, Trust
 
 EXPORTS = ("evidence.readings_exported", "telemetry.segment_sealed")
+CONTINUES = "waystation.consistency/1"
 PACK_MADE = "evidence.pack_made"
 Entries = dict[int, dict[str, Any]]
 
@@ -72,23 +74,35 @@ def check_entries(members: Members, head: Head, refusals: list[Refused]) -> Entr
     return proven
 
 
+def _continued(members: Members, head: Head) -> Iterator[tuple[int, bytes]]:
+    """Size and root of each earlier head that consistency.json proves this one to continue."""
+    value = read_json(members, "consistency.json", dict)
+    plain = {
+        "proofs": [{k: item[k] for k in ("hashes", "root", "size")} for item in value["proofs"]],
+        "schema": CONTINUES,
+    }
+    if json.dumps(plain, separators=(",", ":")).encode() != members["consistency.json"]:
+        raise ValueError("it is not the canonical form of its proofs")
+    for item in value["proofs"]:
+        size, root = number(str(item["size"])), base64_bytes(item["root"], 32)
+        path = [base64_bytes(text, 32) for text in item["hashes"]]
+        if not 0 < size < head.size or (size & (size - 1) and not path):
+            raise ValueError(f"there is no proof from {size} to {head.size}")
+        first = path.pop(0) if size & (size - 1) else root
+        shift = (size & -size).bit_length() - 1
+        if tree_roots((size - 1) >> shift, (head.size - 1) >> shift, first, path) != (root, head.root):
+            raise ValueError(f"the log of {head.size} entries does not continue the head of {size}")
+        yield size, root
+
+
 def check_continuity(members: Members, trust: Trust, head: Head) -> str:
     """That this head continues the one that the auditor knows; returns what may be said."""
     proofs = {head.size: head.root, 0: sha256(b"").digest()}
     if "consistency.json" in members:
         try:
-            for item in read_json(members, "consistency.json", dict)["proofs"]:
-                size, root = number(str(item["size"])), base64_bytes(item["root"], 32)
-                path = [base64_bytes(text, 32) for text in item["hashes"]]
-                if not 0 < size < head.size or (size & (size - 1) and not path):
-                    raise ValueError(f"there is no proof from {size} to {head.size}")
-                first = path.pop(0) if size & (size - 1) else root
-                shift = (size & -size).bit_length() - 1
-                if tree_roots(size - 1 >> shift, head.size - 1 >> shift, first, path) != (root, head.root):
-                    raise ValueError(f"the log of {head.size} entries does not continue the head of {size}")
-                proofs[size] = root
-        except (KeyError, TypeError, ValueError) as error:
-            raise Refused("consistency.json", f"{error}") from error
+            proofs.update(_continued(members, head))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise Refused("consistency.json", f"{type(error).__name__} {error}") from error
     if trust.known is None:
         return ""
     size, root = trust.known
@@ -109,8 +123,8 @@ def check_bindings(members: Members, entries: Entries) -> Iterator[Refused]:
     if not made:
         yield Refused("claim.json", "no proven entry of the log is about this claim: it was changed, or never logged")
         return
-    named = {pair for f in made[:1] if isinstance(f.get("members"), dict) for pair in f["members"].items()}
-    exported = {(f.get("path"), f.get("sha256")) for kind, f in facts if kind in EXPORTS}
+    named = {pair for f in made[:1] if isinstance(f.get("members"), dict) for pair in _texts(f["members"].items())}
+    exported = set(_texts((f.get("path"), f.get("sha256")) for kind, f in facts if kind in EXPORTS))
     for name, content in members.items():
         pair = (name, sha256(content).hexdigest())
         if (name in BOUND and pair not in named) or (name.startswith("readings/") and pair not in named | exported):
@@ -120,6 +134,10 @@ def check_bindings(members: Members, entries: Entries) -> Iterator[Refused]:
         for name, _ in named
         if name not in members
     )
+
+
+def _texts(pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[str, str]]:
+    return ((path, digest) for path, digest in pairs if isinstance(path, str) and isinstance(digest, str))
 
 
 def check_records(members: Members, entries: Entries, not_proven: list[str]) -> Iterator[Refused]:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 Members = dict[str, memoryview]
-TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](?:\.[0-9]{6})?Z"
+TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{6})?Z"
+DECIMAL = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,20})?")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -71,6 +72,7 @@ def instant(text: Any) -> int:
 
 def real(value: Any) -> float:
     """A finite number, given as a number or as decimal text."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)) or not -1e9 < float(value) < 1e9:
+    text = isinstance(value, str) and DECIMAL.fullmatch(value)
+    if isinstance(value, bool) or not (text or isinstance(value, (int, float))) or not -1e9 < float(value) < 1e9:
         raise ValueError(f"{value!r} is not a usable number")
     return float(value)

@@ -12,7 +12,7 @@ from waystation.evidence.verifier.strict import TIME, Members, Refused, instant,
 
 Span = tuple[int, int]  # microseconds since 1970, half-open
 CSV_HEADER = "observed_at,value_c,quality,source_class,boot,seq"
-ROW = re.compile(rf"({TIME}),(-?[0-9]{{1,5}}(?:\.[0-9]{{1,20}})?(?:e-[0-9]{{1,2}})?)?,[^,]*,([^,]*),([^,]*),([0-9]*)")
+ROW = re.compile(rf"({TIME}),(-?[0-9]{{1,5}}(?:\.[0-9]{{1,20}})?(?:e-[0-9]{{1,2}})?)?,[^,]*,([^,]*),([^,]*,([0-9]*))")
 MAX_HOLD_S = 7200
 MINUTE_US = 60_000_000
 
@@ -78,18 +78,28 @@ class Sensor:
 
     def add(self, at: int, value_c: float, source: str) -> None:
         """The next usable reading; it ends the cover of the one before."""
+        proves = self.profile.proves(value_c, source)
+        if proves and self._steady(at):
+            self._last = at, False, True
+            self.readings += 1
+            return
         outside = self.profile.excess(value_c) > 0
         self._cover(at, self.profile.hold_us)
         if at <= self.profile.end:
             self._follow(at, value_c, outside)
             self.readings += 1
-        self._last = at, outside, self.profile.proves(value_c, source)
+        self._last = at, outside, proves
 
     def close(self) -> None:
         """After the last reading, which covers nothing."""
         self._cover(max(self.profile.end, self._last[0] if self._last else 0), 0)
         self._end_excursion()
         self.is_out = bool(self.excursions)
+
+    def _steady(self, at: int) -> bool:
+        """True when all the time since the last reading is proven and nothing is to be noted: nearly always."""
+        last = self._last
+        return last is not None and last[2] and at - last[0] <= self.profile.hold_us and at <= self.profile.end
 
     def _cover(self, until: int, hold_us: int) -> None:
         if self._last is None:
@@ -129,8 +139,8 @@ class Sensor:
 
 def read_rows(name: str, content: memoryview) -> Iterator[tuple[int, float, str]]:
     """(instant, value, source class) of each usable reading, in the file's order, which must be that of time."""
-    minutes: dict[str, int] = {}
-    seen: set[tuple[str, str]] = set()
+    hours: dict[str, int] = {}
+    seen: set[str] = set()
     last = -(2**63)
     lines = bytes(content).decode("utf-8", "replace").split("\n")
     if lines[0] != CSV_HEADER or lines.pop() != "":
@@ -139,22 +149,24 @@ def read_rows(name: str, content: memoryview) -> Iterator[tuple[int, float, str]
         found = ROW.fullmatch(line)
         if found is None:
             raise Refused(name, f"line {count} is not a reading: {line[:60]!r}")
-        text, value, source, boot, seq = found.groups()
-        minute = minutes.get(text[:16])
-        if minute is None:
-            minute = minutes[text[:16]] = _minute(name, count, text)
-        at = minute + int(text[17:19]) * 1_000_000 + (int(text[20:26]) if len(text) > 20 else 0)
-        if at < last or (seq and (boot, seq) in seen):
-            raise Refused(name, f"line {count} is out of order, or repeats the number {boot}/{seq}")
-        seen.add((boot, seq))
+        text, value, source, place, seq = found.groups()
+        hour = hours.get(text[:13])
+        if hour is None:
+            hour = hours[text[:13]] = _hour(name, count, text)
+        at = hour + int(text[14:16]) * MINUTE_US + int(text[17:19]) * 1_000_000
+        if len(text) > 20:
+            at += int(text[20:26])
+        if at < last or (seq and place in seen):
+            raise Refused(name, f"line {count} is out of order, or repeats the number {place}")
+        seen.add(place)
         last = at
         if value:
             yield at, float(value), source
 
 
-def _minute(name: str, count: int, text: str) -> int:
+def _hour(name: str, count: int, text: str) -> int:
     try:
-        return instant(text[:16] + ":00Z")
+        return instant(text[:13] + ":00:00Z")
     except ValueError as error:
         raise Refused(name, f"line {count} is at a time that does not exist") from error
 
@@ -208,12 +220,7 @@ def judge_pack(members: Members) -> tuple[str, dict[str, Any], list[str]]:
             "not_proven_min": (unproven_us - out_us) / MINUTE_US,
         }
         _compare(claim, verdict, minutes, sensors)
-        texts = [claim["network"], claim["site"], *claim["spaces"], *claim["not_checked"], *(d[0] for d in doubts)]
-        if not claim["spaces"] or not all(isinstance(text, str) and text for text in texts):
-            raise ValueError("network, site, spaces, not_checked and reasons are texts")
-        conditional = bool(claim["not_checked"])
-        if claim.get("conditional", conditional) is not conditional:
-            raise ValueError("it is conditional exactly when something was not checked")
+        conditional = _conditional(claim)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refused("claim.json", f"the claim does not stand: {type(error).__name__} {error}") from error
     facts = {name: claim[name] for name in ("network", "site", "spaces", "from", "to", "profile", "source_classes")}
@@ -223,11 +230,28 @@ def judge_pack(members: Members) -> tuple[str, dict[str, Any], list[str]]:
     return verdict, facts, [d[0] for d in doubts] + [f"Not checked: {text}" for text in claim["not_checked"]]
 
 
+def _conditional(claim: dict[str, Any]) -> bool:
+    """Whether something was not checked; the claim's texts must be texts, and it must say the same."""
+    lists = [claim["spaces"], claim["not_checked"], claim["source_classes"]]
+    if not all(
+        isinstance(part, list) for part in (*lists, claim["excursions"], claim["readings"], claim["not_proven"])
+    ):
+        raise ValueError("spaces, source_classes, excursions, readings, not_checked and not_proven are lists")
+    texts = [claim["network"], claim["site"], *(text for part in lists for text in part)]
+    if not claim["spaces"] or not all(isinstance(text, str) and text for text in texts):
+        raise ValueError("network, site, spaces, source classes and what was not checked are texts")
+    if claim.get("conditional", bool(claim["not_checked"])) is not bool(claim["not_checked"]):
+        raise ValueError("it is conditional exactly when something was not checked")
+    return bool(claim["not_checked"])
+
+
 def _judged(members: Members, claim: dict[str, Any]) -> dict[str, Sensor]:
     """Each sensor's period by its name; the claim must list exactly the readings that are in the pack."""
     if claim["schema"] != "waystation.pack/1":
         raise ValueError(f"its schema is {claim['schema']!r}")
     listed = {item["path"]: item for item in claim["readings"]}
+    if len(listed) != len(claim["readings"]):
+        raise ValueError("it lists a file of readings twice")
     present = {name for name in members if name.startswith("readings/")}
     for name in sorted(listed.keys() ^ present):
         raise Refused(name, "the claim and the pack do not hold the same readings")

@@ -73,7 +73,8 @@ class Report:
         if self.refusals:
             lines += ["", "Refused:", *(f"  - {r.member}: {r.reason}" for r in self.refusals)]
             lines += ["", "Keep this pack as it is, and ask the site and the log's witnesses for theirs."]
-        return "\n".join(lines) + "\n"
+        shown = ("".join(c if c.isprintable() else "?" for c in part) for line in lines for part in line.split("\n"))
+        return "\n".join(shown) + "\n"
 
 
 def verify_pack(data: bytes, trust: dict[str, Any]) -> Report:
@@ -149,10 +150,12 @@ def run(pack_path: str, trust_path: str, as_json: bool) -> int:
     try:
         with open(trust_path, "rb") as trust_file, open(pack_path, "rb") as pack_file:
             report = verify_pack(pack_file.read(), json.loads(trust_file.read()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         sys.stderr.write(f"verify: {error}\n  next: check the two paths, and that the trust file is yours.\n")
         return 2
-    sys.stdout.write(json.dumps(report.as_dict(), indent=1) + "\n" if as_json else report.text())
+    text = json.dumps(report.as_dict(), indent=1) + "\n" if as_json else report.text()
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
     return 0 if report.ok else 1
 
 
