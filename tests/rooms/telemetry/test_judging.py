@@ -66,8 +66,8 @@ def test_a_file_without_usable_readings_is_refused_unless_a_period_is_given() ->
     judged = judge_files([silent], VACCINE, 0.0, DAY)
     assert judged.verdict == "not_proven"
     assert [(g.start_s, g.end_s) for g in judged.space.sensors[0].gaps] == [(0, DAY)]
+    empty = source("d", [], "device_local", days=(DeviceDay(date(2023, 4, 17), 2.3, 20.8),))
     with pytest.raises(BadInput, match="daily records"):
-        empty = source("d", [], "device_local", days=(DeviceDay(date(2023, 4, 17), 2.3, 20.8),))
         judge_files([empty], VACCINE)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -143,7 +144,7 @@ def test_an_hour_that_occurs_twice_is_placed_by_row_order() -> None:
     times = TimeReader(BERLIN)
     walls = ["2026-10-25 02:30", "2026-10-25 02:45", "2026-10-25 02:30", "2026-10-25 02:45", "2026-10-25 03:00"]
     found = [times.read(wall) for wall in walls]
-    assert [b - a for a, b in zip(found, found[1:], strict=False)] == [900, 2700, 900, 900]
+    assert [b - a for a, b in pairwise(found)] == [900, 2700, 900, 900]
     assert times.repeated == 4
     assert times.read("2026-10-25T02:30:00+01:00") == found[2]
 
