@@ -28,11 +28,12 @@ def read(folder: Path, query: str, **options: object) -> LoggerFile:
     ("time", "basis"),
     [
         ("TIMESTAMP '2026-01-01' + INTERVAL (s) SECOND", "utc_assumed"),
-        ("CAST(epoch_ms(CAST((1767225600 + s) * 1000 AS BIGINT)) AS TIMESTAMP_MS)", "utc_assumed"),
+        ("CAST(TIMESTAMP '2026-01-01' + INTERVAL (s) SECOND AS TIMESTAMP_MS)", "utc_assumed"),
         ("CAST(TIMESTAMP '2026-01-01' + INTERVAL (s) SECOND AS TIMESTAMP_NS)", "utc_assumed"),
         ("to_timestamp(1767225600 + s)", "offset"),
         ("1767225600 + s", "offset"),
-        ("(1767225600 + s) * 1000", "offset"),
+        ("(1767225600 + s)::BIGINT * 1000", "offset"),
+        ("(1767225600 + s)::DOUBLE", "offset"),
         ("strftime(TIMESTAMP '2026-01-01' + INTERVAL (s) SECOND, '%Y-%m-%dT%H:%M:%SZ')", "offset"),
     ],
 )

@@ -76,6 +76,8 @@ def _expression(index: int, name: str, kind: str, columns: Columns) -> str:
     quoted = '"' + name.replace('"', '""') + '"'
     if index == columns.time and kind.startswith(("TIMESTAMP", "DATE")):
         return f"epoch_us({quoted})"
+    if index == columns.time and kind in ("FLOAT", "DOUBLE"):
+        return f"CAST(TRY_CAST({quoted} AS DECIMAL(20, 6)) AS VARCHAR)"
     if index == columns.value and kind in ("FLOAT", "DOUBLE"):
         return quoted
     return f"CAST({quoted} AS VARCHAR)"
