@@ -124,12 +124,18 @@ def test_the_lines_begin_with_one_sentence_and_the_durations_add_up(judge: Judge
     text = out.replace("\u00a0", " ")
     assert code == 0
     assert text.startswith("▲ Out of range for 2 h: above 8.0 °C, highest 9.5 °C.\n")
-    for line in ("in range, proven     1 h", "out of range         2 h", "the period           3 h", "conditional"):
-        assert line in text, line
+    table_lines = [" ".join(line.split()[1:]) for line in text.splitlines() if line.endswith(" %")]
+    assert table_lines == [
+        "in range, proven 1 h 33.33 %",
+        "out of range 2 h 66.67 %",
+        "not proven 0 s 0.00 %",
+        "period 3 h 100.00 %",
+    ]
+    assert "Not checked, so the claim is conditional (2)" in text
     proven = judge.run(judge.file(table([("00:00:00", 5), ("00:10:00", 5)])))[1].replace("\u00a0", " ")
     assert proven.startswith("✓ In range, proven: 2.0 °C to 8.0 °C for 10 min.\n")
     silent = judge.run(judge.file(table([("00:00:00", 5), ("09:00:00", 5), ("09:10:00", 5), ("09:20:00", 5)])))[1]
-    assert silent.replace("\u00a0", " ").startswith("▨ Not proven in range for 8 h 45 min; no usable reading")
+    assert silent.replace("\u00a0", " ").startswith("▨ Not proven in range for 8 h 40 min; no usable reading")
 
 
 def test_long_lists_are_cut_in_lines_and_whole_in_json(judge: Judge) -> None:
@@ -158,8 +164,8 @@ def test_several_files_are_several_sensors_of_one_space(judge: Judge) -> None:
 def test_tel_02_two_vendors_formats_become_one_verdict_with_corrections_recorded(judge: Judge) -> None:
     """A device in Fahrenheit and local time beside line protocol in UTC."""
     rows = "".join(f"\t2026-01-01 01:{m:02d}\t41.0\t\r\n" for m in (0, 10, 20))
-    text = f"Device: Q-tag Fridge-tag 2 L\r\nConf:\r\n Temp unit: F\r\nData:\r\n\tyyyy-MM-dd hh:mm\tT\tOut of limits\r\n{rows}"
-    device = judge.file(text, "device.txt")
+    top = "Device: Q-tag Fridge-tag 2 L\r\nConf:\r\n Temp unit: F\r\nData:\r\n\tyyyy-MM-dd hh:mm\tT\tOut of limits\r\n"
+    device = judge.file(top + rows, "device.txt")
     points = judge.file("".join(f"t,sensor=a temperature=5 {1767225600 + 600 * i}000\n" for i in range(3)), "points.lp")
     found = judge.json(device, points, "--tz", "Europe/Madrid")
     assert (found["verdict"], found["in_range_min"], found["min_c"], found["max_c"]) == ("in_range_proven", 20, 5, 5)
@@ -232,6 +238,35 @@ def test_missing_files_and_bad_profiles_are_refused_and_wrong_words_are_usage(ju
     for words in (("--unit", "x"), ("--column", "when=a"), ("--where", "a")):
         assert judge.run(path, *words)[0] == 2
     assert main(["judge"]) == 2
+
+
+def test_a_time_that_does_not_exist_with_a_value_out_of_range_is_named_in_the_verdict(judge: Judge) -> None:
+    """Refused as a row, told as a doubt: the period is not called proven."""
+    rows = [("01:50", 5), ("02:30", 12.5), ("03:00", 5), ("03:10", 5)]
+    path = judge.file("time,value\n" + "".join(f"2026-03-29 {clock},{value}\n" for clock, value in rows))
+    found = judge.json(path, "--tz", "Europe/Berlin")
+    assert (found["verdict"], found["in_range_min"], found["source_files"][0]["rows_refused"]) == ("not_proven", 20, 1)
+    assert "12.5" in found["notes"][0]
+    assert "does not exist" in found["row_errors"][0]["reason"]
+    assert "12.5" in judge.run(path, "--tz", "Europe/Berlin")[1]
+
+
+def test_a_misspelt_profile_member_and_a_wrong_clock_are_told(judge: Judge) -> None:
+    """Neither is applied in silence; a period of centuries is refused."""
+    judge.profile(guard_band=0.5)
+    assert any("guard_band" in text for text in judge.json(judge.file(HOT))["not_checked"])
+    code, _, err = judge.run(judge.file("time,value\n1970-01-02,5\n9990-01-01,5\n"))
+    assert (code, "100 years" in err) == (1, True)
+    assert judge.json(judge.file("time,value\n0001-01-01,5\n2026-01-01,5\n"))["source_files"][0]["rows_refused"] == 1
+
+
+def test_codes_that_the_profile_declares_are_no_measurement(judge: Judge) -> None:
+    """-127 is out of range until somebody declares it."""
+    path = judge.file(table([("00:00:00", 5), ("00:10:00", -127), ("00:20:00", 5)]))
+    assert judge.json(path)["min_c"] == -127
+    judge.profile(sensor_codes=["-127"])
+    found = judge.json(path)
+    assert (found["verdict"], found["source_files"][0]["rows_refused"], found["min_c"]) == ("not_proven", 0, 5)
 
 
 def test_gzip_is_transparent_and_the_digest_is_of_the_file_as_stored(judge: Judge) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import sys
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -82,9 +83,17 @@ def test_only_such_files_are_recognised_and_columns_make_no_sense() -> None:
         read(where=(("a", "b"),))
 
 
+def test_two_temperatures_side_by_side_are_refused() -> None:
+    """One would hide the other's silence."""
+    text = EXPORT.format(unit="C", rows="", end=SIGNED).replace("\tT\t", "\tT int\tT ext\t")
+    with pytest.raises(BadInput, match="T int, T ext"):
+        BerlingerFormat().read(text.encode(), ReadOptions())
+
+
 def test_real_exports_are_read_whole() -> None:
     """Row counts, marks and daily records of three devices."""
     if not FOLDER.is_dir():
+        sys.stdout.write(f"did not run: {FOLDER} is absent\n")
         return
     found = {}
     for path in sorted(FOLDER.glob("*tag*.txt*")) + sorted(FOLDER.glob("*Tag*.txt*")):
