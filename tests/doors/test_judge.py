@@ -261,12 +261,12 @@ def test_a_misspelt_profile_member_and_a_wrong_clock_are_told(judge: Judge) -> N
 
 
 def test_codes_that_the_profile_declares_are_no_measurement(judge: Judge) -> None:
-    """-127 is out of range until somebody declares it."""
+    """-127 is out of range until somebody declares it; then the reading before it holds on."""
     path = judge.file(table([("00:00:00", 5), ("00:10:00", -127), ("00:20:00", 5)]))
     assert judge.json(path)["min_c"] == -127
     judge.profile(sensor_codes=["-127"])
     found = judge.json(path)
-    assert (found["verdict"], found["source_files"][0]["rows_refused"], found["min_c"]) == ("not_proven", 0, 5)
+    assert (found["verdict"], found["source_files"][0]["rows_refused"], found["min_c"]) == ("in_range_proven", 0, 5)
 
 
 def test_gzip_is_transparent_and_the_digest_is_of_the_file_as_stored(judge: Judge) -> None:
