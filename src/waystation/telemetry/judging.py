@@ -14,6 +14,8 @@ from waystation.telemetry.rules.series import Moment, default_hold_s, moments
 from waystation.telemetry.rules.space import SpaceJudgement, judge_space, worst_verdict
 from waystation.telemetry.rules.verdict import SensorJudgement, Verdict, judge_sensor
 
+LONGEST_PERIOD_S = 100 * 366 * 86400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -75,6 +77,14 @@ def judge_files(
             "Give --from earlier than --to, inside the time of the readings.",
             field="from",
             value=_stamp(start),
+        )
+    if end - start > LONGEST_PERIOD_S:
+        raise BadInput(
+            "telemetry.period_too_long",
+            f"The period from {_stamp(start)} to {_stamp(end)} is longer than 100 years; a clock was wrong.",
+            "Give --from and --to.",
+            field="to",
+            value=_stamp(end),
         )
     judged = [_judge(source, found, profile, start, end) for source, found in zip(sources, series, strict=True)]
     space = judge_space(judged)

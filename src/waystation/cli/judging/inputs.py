@@ -13,6 +13,7 @@ from waystation.cli.judging.progress import OnFile
 from waystation.kernel.refusals import BadInput, NotFound, Refusal
 from waystation.telemetry.judging import Source
 from waystation.telemetry.ports import LoggerFile, LoggerFormat, ReadOptions
+from waystation.telemetry.rules.cells import LATEST_S
 from waystation.telemetry.rules.local_time import instants_of
 from waystation.telemetry.rules.profile import Profile, parse_profile
 from waystation.telemetry.rules.unpacking import MOST_BYTES, unpacked
@@ -127,9 +128,11 @@ def period_instant(text: str | None, field: str, zone: tzinfo | None) -> float |
         moment = datetime.fromisoformat(text.strip().upper())
     except ValueError:
         raise BadInput("telemetry.time", f"--{field} {text!r} is not a time.", step, field=field, value=text) from None
-    if moment.tzinfo is not None:
-        return moment.timestamp()
-    instants = instants_of(moment, zone or UTC)
+    instants = (moment.timestamp(),) if moment.tzinfo is not None else instants_of(moment, zone or UTC)
+    if instants and not 0.0 <= instants[0] <= LATEST_S:
+        raise BadInput(
+            "telemetry.time", f"--{field} {text!r} is outside the years 1970 to 9999.", step, field=field, value=text
+        )
     if not instants:
         raise BadInput("telemetry.time", f"--{field} {text!r} does not exist in {zone}.", step, field=field, value=text)
     return instants[0]

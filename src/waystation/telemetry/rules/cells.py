@@ -121,6 +121,8 @@ class TimeReader:
         return self._seen(at_s)
 
     def _seen(self, at_s: float) -> float:
+        if not 0.0 <= at_s <= LATEST_S:
+            raise ValueError("time is outside the years 1970 to 9999")
         self._before = at_s
         return at_s
 
@@ -134,12 +136,14 @@ class TimeReader:
 
 
 def _iso(cell: str) -> datetime | None:
-    for text in (cell, _tidied(cell)):
-        try:
-            return datetime.fromisoformat(text)
-        except ValueError:
-            continue
-    return None
+    try:
+        return datetime.fromisoformat(cell)
+    except ValueError:
+        pass
+    try:
+        return datetime.fromisoformat(_tidied(cell))
+    except ValueError:
+        return None
 
 
 def _tidied(cell: str) -> str:

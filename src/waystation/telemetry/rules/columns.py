@@ -195,6 +195,14 @@ def _is_decimal(cell: str) -> bool:
     return not cell or bool(re.fullmatch(r"[+-]?[0-9]*[.,][0-9]+|[+-]?[0-9]{3,}", cell))
 
 
+def columns_note(header: Sequence[str], columns: Columns, where: Sequence[tuple[int, str]]) -> list[str]:
+    """One line that names the columns which played no part; none when all did."""
+    used = {columns.time, columns.value, columns.clock, columns.unit_column, *(i for i, _ in where)}
+    names = [name.strip() or "(no name)" for i, name in enumerate(header) if i not in used]
+    more = f" and {len(names) - 12} more" if len(names) > 12 else ""
+    return [f"Columns not read: {', '.join(names[:12])}{more}."] if names else []
+
+
 def where_columns(header: Sequence[str], where: Sequence[tuple[str, str]]) -> list[tuple[int, str]]:
     """The positions of `--where` columns; BadInput for one that the file does not have."""
     return [(_wanted_column(header, name, "--where choice"), value.strip()) for name, value in where]

@@ -47,10 +47,10 @@ def judge_continuity(records: Iterable[Record]) -> Continuity:
     seen: dict[tuple[int, int], Record] = {}
     duplicates, conflicts = 0, set()
     for record in records:
-        known = seen.setdefault((record.boot, record.seq), record)
-        if known is record:
-            continue
-        if (known.at_s, known.content) == (record.at_s, record.content):
+        known = seen.get((record.boot, record.seq))
+        if known is None:
+            seen[record.boot, record.seq] = record
+        elif (known.at_s, known.content) == (record.at_s, record.content):
             duplicates += 1
         else:
             conflicts.add((record.boot, record.seq))

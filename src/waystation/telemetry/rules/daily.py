@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
+from itertools import islice, zip_longest
 
 from waystation.telemetry.rules.local_time import days_between
 from waystation.telemetry.rules.mkt import MktSum
@@ -55,7 +56,7 @@ def daily(space: SpaceJudgement, sensors: Sequence[Sequence[Moment]], zone: tzin
 
 def _readings(days: list[Day], moments: Sequence[Moment], hold_s: float, from_s: float, to_s: float) -> None:
     index = 0
-    for here, after in zip(moments, (*moments[1:], None), strict=True):
+    for here, after in zip_longest(moments, islice(moments, 1, None)):
         if here.at_s > to_s:
             break
         until = min(here.at_s + hold_s, to_s if after is None else min(after.at_s, to_s))

@@ -73,7 +73,7 @@ def _pieces(
 ) -> list[tuple[float, float, float, float]]:
     """(begin, end of coverage, hottest, coldest) of each moment in the period."""
     inside = [m for m in moments(readings) if from_s <= m.at_s <= to_s]
-    ends = [*(m.at_s for m in inside[1:]), to_s]
+    ends = [*(m.at_s for m in inside[1:]), to_s][: len(inside)]
     return [(m.at_s, min(m.at_s + hold_s, end), m.hottest_c, m.coldest_c) for m, end in zip(inside, ends, strict=True)]
 
 

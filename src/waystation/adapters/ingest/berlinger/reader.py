@@ -70,6 +70,12 @@ class _Export:
         cells = [cell.strip() for cell in line.strip("\n").lstrip(" \t").split("\t")]
         if cells[0].lower().startswith("yyyy"):
             self.columns = cells
+            if sum(1 for cell in cells if cell.split(" ")[0] == "T") > 1:
+                raise BadInput(
+                    "telemetry.several_series",
+                    f"The export holds several temperatures side by side: {', '.join(cells[1:])}.",
+                    "Export each sensor by itself and judge both files.",
+                )
             return
         self.rows += 1
         value: float | None = None

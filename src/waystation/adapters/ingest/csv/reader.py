@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from waystation.kernel.refusals import BadInput
 from waystation.telemetry.ports import LoggerFile, Progress, ReadOptions, RowError, TimeBasis
 from waystation.telemetry.rules.cells import TimeReader, ValueReader, shown, unit_of
-from waystation.telemetry.rules.columns import Columns, SeriesWatch, choose_columns, where_columns
+from waystation.telemetry.rules.columns import Columns, SeriesWatch, choose_columns, columns_note, where_columns
 from waystation.telemetry.rules.series import Reading
 
 DELIMITERS = (",", ";", "\t")
@@ -145,7 +145,8 @@ class _Table:
         self.readings.append(Reading(instant, value))
 
     def file(self) -> LoggerFile:
-        times, corrections, notes = self.times, [], []
+        times, corrections = self.times, list[str]()
+        notes = columns_note(self.header, self.columns, self.where)
         unit = {"c": "°C", "f": "°F", "k": "K"}[self.columns.unit]
         if self.columns.unit != "c":
             source = "as its header says" if self.columns.unit_named else "as asked"

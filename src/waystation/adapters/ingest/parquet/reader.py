@@ -11,7 +11,7 @@ from typing import Any
 from waystation.kernel.refusals import BadInput
 from waystation.telemetry.ports import LoggerFile, Progress, ReadOptions, RowError, TimeBasis
 from waystation.telemetry.rules.cells import TimeReader, ValueReader
-from waystation.telemetry.rules.columns import Columns, SeriesWatch, choose_columns, where_columns
+from waystation.telemetry.rules.columns import Columns, SeriesWatch, choose_columns, columns_note, where_columns
 from waystation.telemetry.rules.series import Reading
 
 MOST_ROWS = 10_000_000
@@ -76,6 +76,8 @@ def _expression(index: int, name: str, kind: str, columns: Columns) -> str:
     quoted = '"' + name.replace('"', '""') + '"'
     if index == columns.time and kind.startswith(("TIMESTAMP", "DATE")):
         return f"epoch_us({quoted})"
+    if index == columns.time and kind in ("FLOAT", "DOUBLE"):
+        return f"CAST(TRY_CAST({quoted} AS DECIMAL(20, 6)) AS VARCHAR)"
     if index == columns.value and kind in ("FLOAT", "DOUBLE"):
         return quoted
     return f"CAST({quoted} AS VARCHAR)"
@@ -85,7 +87,7 @@ class _Rows:
     """One pass over the rows."""
 
     def __init__(self, header: list[str], columns: Columns, time_kind: str, options: ReadOptions) -> None:
-        self.columns, self.options, self.time_kind = columns, options, time_kind
+        self.header, self.columns, self.time_kind = header, columns, time_kind
         self.where = where_columns(header, options.where)
         self.times = TimeReader(options.zone)
         self.values = ValueReader(columns.unit, options.sensor_codes)
@@ -122,7 +124,8 @@ class _Rows:
 
     def file(self) -> LoggerFile:
         self.watch.refuse_several()
-        times, corrections, notes = self.times, [], []
+        times, corrections = self.times, list[str]()
+        notes = columns_note(self.header, self.columns, self.where)
         if self.columns.unit != "c":
             source = "as its column says" if self.columns.unit_named else "as asked"
             corrections.append(f"Values converted from {'°F' if self.columns.unit == 'f' else 'K'} ({source}).")
