@@ -275,3 +275,104 @@ def test_siz_05_each_row_of_the_starting_policy_gives_a_target(row: int, fleet: 
     assert mn.Bounds("Sevilla", "g", low, high).maximum == high
     policy = sp.POLICY[row]
     assert c.classify(policy.impact, policy.complexity, policy.frequency).placement == "hub"
+
+
+@given(usage, weeks, st.floats(0.5, 0.99), st.floats(0.001, 0.009))
+def test_cls_03_more_cover_never_holds_less(per_month: float, lead: float, cover: float, more: float) -> None:
+    """And the terms of a target from cover add up like any other."""
+    low, high = sz.target_for_cover(per_month, lead, cover), sz.target_for_cover(per_month, lead, cover + more)
+    assert low.units <= high.units
+    assert low.total == pytest.approx(low.base + low.safety + low.buffer)
+    assert low.units >= low.low
+
+
+@given(st.floats(0, 5000), st.floats(0, 5000), st.floats(0, 48), st.floats(0, 9000), st.floats(0, 1), st.floats(0, 1))
+def test_siz_04_a_unit_is_held_exactly_when_what_it_saves_exceeds_what_it_costs(
+    shipment: float, downtime: float, hours: float, price: float, rate: float, chance: float
+) -> None:
+    """Expected saving against holding cost, recounted."""
+    found = sz.break_even(shipment, downtime, hours, price, rate, chance_of_need=chance)
+    saved, cost = chance * (shipment + downtime * hours), price * rate
+    if abs(saved - cost) > 1e-6 * (1 + cost):
+        assert found.hold_one_more is (saved > cost)
+    longer = sz.break_even(shipment, downtime, hours + 1, price, rate)
+    assert longer.probability <= found.probability
+
+
+def test_siz_04_a_longer_period_costs_more_to_hold() -> None:
+    """The period is named in the arithmetic."""
+    two_years = sz.break_even(300, 1200, 1, 180, 0.25, period_years=2)
+    assert two_years.holding_cost == 90
+    assert two_years.steps[1] == "cost of holding one = 90 (25% a year for 2 year)"
+    assert (
+        sz.break_even(300, 1200, 1, 180, None).steps[1] == "cost of holding one = 180 (the whole price is written off)"
+    )
+
+
+@given(st.floats(0, 200) | st.none(), st.floats(0, 200), st.floats(0, 50))
+def test_cls_04_the_regional_test_turns_on_the_tolerable_outage_alone(
+    overnight: float | None, tolerable: float, need: float
+) -> None:
+    """In time from the centre means no shelf here; anything else means a shelf here."""
+    belongs, reason = c.belongs_in_region(overnight, tolerable, need)
+    assert belongs == (overnight is None or overnight > tolerable)
+    assert reason.startswith("belongs here" if belongs else "does not belong here")
+
+
+def test_siz_13_the_most_critical_band_stands_first() -> None:
+    """Short before excess before enough; inside, by band and by how much is missing."""
+    asked = [
+        mn.Bounds("A", "enough", 0),
+        mn.Bounds("A", "excess", 0, 1, band=1),
+        mn.Bounds("A", "two", 3, band=2),
+        mn.Bounds("A", "one", 1, band=1),
+        mn.Bounds("B", "one", 2, band=1),
+    ]
+    found = mn.shelves([mn.Held("A", "excess", "stocked", 5)], asked, {})
+    assert [(s.place, s.group) for s in found] == [
+        ("B", "one"),
+        ("A", "one"),
+        ("A", "two"),
+        ("A", "excess"),
+        ("A", "enough"),
+    ]
+
+
+def test_siz_14_break_glass_stock_is_no_cover_for_the_normal_shelf() -> None:
+    """Each lane has its own minimum."""
+    stock = [mn.Held("Sevilla", "FW-1", "stocked", 2, break_glass=True)]
+    normal, glass = mn.Bounds("Sevilla", "firewall", 1), mn.Bounds("Sevilla", "firewall", 2, break_glass=True)
+    assert [s.outcome for s in mn.shelves(stock, [normal], TRIO)] == ["short"]
+    assert [s.outcome for s in mn.shelves(stock, [glass], TRIO)] == ["enough"]
+    assert mn.unbounded(stock, [normal], TRIO) == tuple(stock)
+    assert mn.unbounded(stock, [normal, glass], TRIO) == ()
+
+
+@given(
+    st.sampled_from(sp.POLICY),
+    st.floats(0, 50),
+    st.floats(0, 20),
+    st.integers(0, 9),
+    st.integers(0, 9),
+    st.integers(0, 9),
+)
+def test_siz_05_a_larger_fleet_never_asks_for_less(
+    row: sp.ClassPolicy, weekly: float, lead: float, buffer: int, models: int, clusters: int
+) -> None:
+    """Every row grows with its own driver, and its minimum never passes its maximum."""
+    low, high, words = sp.bounds(row, sp.Fleet(weekly, lead, buffer, models, clusters))
+    more_low, more_high, _ = sp.bounds(row, sp.Fleet(weekly + 1, lead, buffer, models + 1, clusters + 1))
+    assert 0 <= low <= high
+    assert (low, high) <= (more_low, more_high)
+    assert words
+
+
+def test_siz_05_the_policy_has_the_five_classes_of_the_playbook() -> None:
+    """Names, tiers and automation priority as they ship."""
+    assert [(p.name, p.tiers[0], p.automation) for p in sp.POLICY] == [
+        ("Laptops and endpoints", "regional", "high"),
+        ("Docks and chargers", "regional", "high"),
+        ("Switches and firewalls", "regional", "very_high"),
+        ("SSDs, RAM and optics", "regional", "medium"),
+        ("Edge appliances", "local", "very_high"),
+    ]
