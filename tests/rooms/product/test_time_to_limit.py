@@ -209,3 +209,65 @@ def test_a_band_out_of_order_is_refused(band: tuple[float, float, float]) -> Non
     """Lowest, likely, highest."""
     with pytest.raises(BadInput):
         t.Band(*band, "assumed")
+
+
+@given(
+    st.lists(
+        st.builds(
+            t.Reading,
+            st.sampled_from(["P1", "P2"]),
+            st.integers(-60, 600).map(lambda m: NOW - timedelta(minutes=m)),
+            st.floats(-5, 15),
+            st.booleans(),
+        ),
+        max_size=12,
+    ),
+    st.sampled_from(
+        [FRIDGE, replace(FRIDGE, ambient_c=None), replace(FRIDGE, low_c=None), replace(FRIDGE, cooling="working")]
+    ),
+    st.randoms(),
+)
+def test_jnt_03_the_answer_is_whole_whatever_was_read(readings: list[t.Reading], basis: t.Basis, rng: object) -> None:
+    """Numbers and instants together or not at all, worst before likely, the same in any order of arrival."""
+    found = t.time_to_limit(readings, basis, NOW)
+    for estimate in (found.worst, found.likely):
+        assert (estimate.seconds is None) == (estimate.at is None) == (estimate.state != "known")
+        assert estimate.reason
+        if estimate.seconds is not None:
+            assert estimate.seconds >= 0
+            assert estimate.at == NOW + timedelta(seconds=estimate.seconds)
+    if found.likely.state == "known" and found.worst.state != "unknown":
+        assert worst(found) <= (found.likely.seconds or 0)
+    mixed = sorted(readings, key=lambda r: (r.at, r.probe))
+    keys = [(r.at, r.probe) for r in readings]
+    if len(set(keys)) == len(keys):
+        rng.shuffle(mixed)  # type: ignore[attr-defined]
+        assert t.time_to_limit(mixed, basis, NOW) == found
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.floats(2.0, 8.0)), min_size=1, max_size=10), st.floats(8.1, 20))
+def test_qal_04_any_judging_probe_out_makes_the_space_out(inside: list[tuple[int, float]], out_c: float) -> None:
+    """No averaging: nine probes inside do not hide the tenth."""
+    readings = [at(minutes, value, f"P{n}") for n, (minutes, value) in enumerate(inside)]
+    found = t.time_to_limit([*readings, at(1, out_c, "P99")], FRIDGE, NOW)
+    assert (found.worst.seconds, found.likely.seconds, found.probe) == (0.0, 0.0, "P99")
+
+
+def test_a_freezer_has_one_limit_and_the_low_side_is_free() -> None:
+    """Colder than needed is no excursion where the profile has no lower limit."""
+    freezer = replace(FRIDGE, low_c=None, high_c=-15.0)
+    found = t.time_to_limit([at(0, -40.0)], freezer, NOW)
+    assert found.side == "high"
+    assert found.worst.seconds == pytest.approx(TAU.low * math.log((26.0 + 39.8) / 41.0))
+    assert t.time_to_limit([at(0, -90.0)], freezer, NOW).worst.state == "known"
+
+
+def test_every_input_of_the_bound_is_listed_with_its_source() -> None:
+    """Also the cold source; a probe's age is said."""
+    basis = replace(FRIDGE, cold_source_c=t.Band(-15, -12, -10, "reported", "data sheet"))
+    found = t.time_to_limit([at(51, 5.9, "P2"), at(3, 5.0)], basis, NOW)
+    words = [f.words() for f in found.figures]
+    assert words[0] == "P1 reading 5 °C, measured (3 min ago)"
+    assert words[1] == "P2 reading 5.9 °C, measured (51 min ago)"
+    assert words[2] == "ambient 24.1 °C, measured (22 to 26, room probe)"
+    assert words[4] == "cold source -12 °C, reported (-15 to -10, data sheet)"

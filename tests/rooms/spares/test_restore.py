@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -206,3 +207,118 @@ def test_what_is_no_law_is_refused(points: tuple[tuple[float, float], ...]) -> N
         d.Duration(points, "assumed")
     with pytest.raises(BadInput):
         d.measured([1.0, 2.0])
+
+
+def _random_path(rng: random.Random, path: r.Path, start: datetime) -> float:
+    """One drawn case of the path, in seconds; infinite when it never gets there."""
+    segments, stopped = r.trace(path, start, tuple(rng.random() for _ in path.steps))
+    return r.NEVER if stopped else (segments[-1].end - start).total_seconds()
+
+
+@pytest.mark.parametrize("hour", [0, 3, 9, 16])
+def test_hub_03_the_combined_law_agrees_with_four_thousand_drawn_cases(hour: int) -> None:
+    """Through windows and shifts: the 9-of-10 instant lies where at least 88 and at most 94 of 100 draws end."""
+    technician = g.PeopleGate("technician", (MARTA, IVAN))
+    path = r.Path(
+        "Sevilla hub", (*sevilla((ACCESS, technician)).steps[:3], r.Step("recheck", d.fixed(1200, "assumed")))
+    )
+    start = NOW + timedelta(hours=hour)
+    found = r.restore(path, start)
+    rng = random.Random(hour)
+    drawn = sorted(_random_path(rng, path, start) for _ in range(4000))
+    seconds = found.seconds()
+    assert seconds is not None
+    before = sum(s < seconds - r.EVEN_S for s in drawn) / len(drawn)
+    until = sum(s <= seconds + 1 for s in drawn) / len(drawn)
+    assert until >= 0.88
+    assert before <= 0.94
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(laws, min_size=1, max_size=3), st.integers(0, 5000), st.booleans())
+def test_the_bar_ends_where_the_combined_case_ends(laws_: list[d.Duration], late: int, courier: bool) -> None:
+    """At most two minutes after it and never before, whichever gates stand in the way."""
+    gates: tuple[g.Gate, ...] = (COURIER,) if courier else (ACCESS, g.PeopleGate("technician", (MARTA, IVAN)))
+    path = r.Path("x", tuple(r.Step("travel", law, gates if n else ()) for n, law in enumerate(laws_)))
+    start = NOW + timedelta(minutes=late)
+    found = r.restore(path, start)
+    ranked = [seconds for seconds, _ in r.arrivals(path, start)]
+    for end, level in ((found.likely_at, 0.5), (found.p90_at, 0.9)):
+        case = d.quantile(ranked, level)
+        assert (end is None) == (case == r.NEVER)
+        if end is not None:
+            assert -0.01 <= (end - start).total_seconds() - case <= r.EVEN_S + 0.01
+
+
+def test_a_case_that_just_makes_the_pickup_is_not_shown_as_a_day_late() -> None:
+    """Where even bars would miss the courier, the case's own bars are shown, and they make it."""
+    uniform = d.Duration(((0.0, 0.0), (1.0, 3600.0)), "measured")
+    gate = g.PickupGate("courier", h.Pickups("UTC", tuple((day, 96) for day in range(7))))
+    steps = (r.Step("prepare", uniform), r.Step("prepare", uniform), r.Step("travel", uniform, (gate,)))
+    found = r.restore(r.Path("hub", steps), datetime(2026, 11, 18, tzinfo=UTC))
+    assert found.p90_at is not None
+    assert found.p90_at < datetime(2026, 11, 18, 3, tzinfo=UTC)
+    assert found.p90[-1].start == datetime(2026, 11, 18, 1, 36, tzinfo=UTC)
+
+
+def test_hub_05_hours_that_never_restore_are_never_averaged_away() -> None:
+    """Nobody qualified: no percentile at all; a shift that fits three jobs of four: likely yes, 9 of 10 no."""
+    nobody = sevilla((g.PeopleGate("F-gas technician", ()),))
+    view = r.over_week(nobody, NOW)
+    assert (view.likely_s, view.p90_s, view.unreachable_hours) == (None, None, r.WEEK_HOURS)
+    assert r.reach((nobody,), NOW, 1e9)[0].share == 0.0
+    tight = g.PeopleGate("technician", (g.Person("Ana", h.weekdays("UTC", 480, 540)),))
+    mostly = r.Path("hub", (r.Step("install", d.Duration(((0.0, 1800.0), (1.0, 4200.0)), "measured"), (tight,)),))
+    found = r.restore(mostly, NOW)
+    assert found.likely_at is not None
+    assert found.p90_at is None
+    assert "shift long enough" in found.refusals[0]
+    assert r.over_week(mostly, NOW).p90_s is None
+
+
+def test_figures_speak_with_their_source() -> None:
+    """The number, the unit, where it comes from and what it rests on."""
+    assert d.measured([60.0, 120.0, 180.0]).figure("drive").words() == "drive 192 s, measured (3 times)"
+    assert d.fixed(1200, "assumed").figure("recheck").words() == "recheck 1200 s, assumed"
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=3, max_size=60))
+def test_measured_quantiles_stand_on_the_samples(samples: list[float]) -> None:
+    """The law passes through the sorted samples and never goes below the quickest."""
+    law = d.measured(samples)
+    for place, seconds in enumerate(sorted(samples)):
+        assert law.at((place + 0.5) / len(samples)) == pytest.approx(seconds)
+    assert law.at(0.0) == min(samples)
+    assert law.at(1.0) >= max(samples)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 20_000), st.integers(0, 20_000), st.integers(0, 500), st.integers(0, 500))
+def test_hub_10_gates_together_never_open_earlier_for_more(at: int, later: int, need: int, more: int) -> None:
+    """A longer job or a later instant never begins earlier, and every gate allows what is begun."""
+    gates: tuple[g.Gate, ...] = (ACCESS, g.PeopleGate("technician", (MARTA, IVAN)))
+    first = g.opening(gates, NOW + timedelta(minutes=at), need * 60.0)
+    second = g.opening(gates, NOW + timedelta(minutes=at + later), (need + more) * 60.0)
+    if first.at is None:
+        assert second.at is None
+        return
+    if second.at is not None:
+        assert first.at <= second.at
+    person = MARTA if first.who == MARTA.name else IVAN
+    for hours in (ACCESS.hours, person.hours):
+        assert h.next_open(hours, first.at, need * 60.0) == first.at
+    assert all(a.end == b.start for a, b in pairwise(first.waits))
+
+
+def test_gate_words_name_the_other_day() -> None:
+    """A wait past midnight says which day; a person's wait says who comes."""
+    late = datetime(2026, 11, 18, 20, tzinfo=UTC)
+    shop = g.OpenGate("Sevilla hub", h.weekdays(MADRID, 480, 1080))
+    assert g.opening((shop,), late, 60.0).waits[0].reason == "Sevilla hub closed or too short; opens Thu 08:00"
+    people = g.PeopleGate("technician", (g.Person("Ana Prieto", h.weekdays(MADRID, 480, 1080)),))
+    begun = g.opening((people,), late, 60.0)
+    assert begun.waits[0].reason == "no technician on shift for the whole step; first Ana Prieto Thu 08:00"
+    assert begun.who == "Ana Prieto"
+    brief = g.OpenGate("hub", h.weekdays(MADRID, 480, 1080), whole=False)
+    at_close = datetime(2026, 11, 18, 16, 59, tzinfo=UTC)
+    assert g.opening((brief,), at_close, 7200.0).at == at_close, "handed over before closing"

@@ -163,18 +163,34 @@ def arrivals(path: Path, start: datetime) -> tuple[Case, ...]:
     grid = levels(STEP_POINTS)
     for step in path.steps:
         takes = [(level, step.duration.at(level)) for level in grid]
-        reached = sorted((_after(step, start, at, s), (*before, level)) for at, before in state for level, s in takes)
+        needs = [seconds for _, seconds in takes]
+        reached = [
+            (begun + seconds, (*before, level))
+            for at, before in state
+            for begun, (level, seconds) in zip(_begun(step, start, at, needs), takes, strict=True)
+        ]
+        reached.sort()
         count = len(reached)
         state = [reached[rank(count, p)] for p in levels(PATH_POINTS)] if count > PATH_POINTS else reached
     return tuple(state)
 
 
-def _after(step: Step, start: datetime, passed_s: float, takes_s: float) -> float:
-    """Seconds from `start` to the end of the step when the steps before ended at `passed_s`."""
+def _begun(step: Step, start: datetime, passed_s: float, needs_s: list[float]) -> list[float]:
+    """Seconds from `start` at which the step begins, for each of the rising `needs_s`; infinite where never.
+
+    A longer need never begins earlier, so where the shortest and the longest agree all do.
+    """
     if not step.gates or passed_s == NEVER:
-        return passed_s + takes_s
-    begun = opening(step.gates, start + timedelta(seconds=passed_s), takes_s)
-    return NEVER if begun.at is None else (begun.at - start).total_seconds() + takes_s
+        return [passed_s] * len(needs_s)
+
+    def begins(need_s: float) -> float:
+        at = opening(step.gates, start + timedelta(seconds=passed_s), need_s).at
+        return NEVER if at is None else (at - start).total_seconds()
+
+    longest = begins(needs_s[-1])
+    if longest == passed_s or longest == begins(needs_s[0]):
+        return [longest] * len(needs_s)
+    return [*(begins(need_s) for need_s in needs_s[:-1]), longest]
 
 
 def restore(path: Path, start: datetime) -> Restore:
