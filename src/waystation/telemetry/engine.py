@@ -17,9 +17,8 @@ from waystation.registry.models import Sensor, Site
 from waystation.telemetry import reader, stores
 from waystation.telemetry.live import RECENT_S, Track, at
 from waystation.telemetry.models import Calibration, Excursion, Progress, SiteState
-from waystation.telemetry.queries import profile_of
+from waystation.telemetry.queries import hold_of, judging_profile
 from waystation.telemetry.record_findings import note_doubts, note_excursions, note_head
-from waystation.telemetry.rules.profile import Profile
 from waystation.telemetry.rules.verdict import SensorFold
 from waystation.telemetry.store.log import Frame, Position
 
@@ -117,7 +116,10 @@ class Engine:
             if code in state.tracks:
                 track = state.tracks[code]
                 track.longest_flat_s = max(track.longest_flat_s, float(held.get("longest_flat_s", 0)))
-                if track.changed_s is None or float(held.get("changed_s", track.changed_s)) < track.changed_s == begin_s:
+                if (
+                    track.changed_s is None
+                    or float(held.get("changed_s", track.changed_s)) < track.changed_s == begin_s
+                ):
                     track.changed_s = float(held["changed_s"]) if held.get("changed_s") else track.changed_s
         state.last_frame_s = saved.last_frame_at.timestamp() if saved.last_frame_at else None
         return state
@@ -128,9 +130,9 @@ class Engine:
             return
         begin_s = oldest_s - LATE_MARGIN_S
         around = Excursion.objects.filter(sensor_id=track.sensor_id, superseded_at=None, started_at__lte=at(oldest_s))
-        for row in around.order_by("-started_at")[:1]:
-            if row.ended_at is None or row.ended_at.timestamp() >= begin_s:
-                begin_s = min(begin_s, row.started_at.timestamp() - 60)
+        newest = around.order_by("-started_at").first()
+        if newest is not None and (newest.ended_at is None or newest.ended_at.timestamp() >= begin_s):
+            begin_s = min(begin_s, newest.started_at.timestamp() - 60)
         if track.fold is not None:
             begin_s = min(begin_s, track.fold.from_s)
         rows = reader.readings(site_id, [track.code], int(begin_s * 1e6), 2**62, up_to=position)
@@ -188,16 +190,3 @@ def _track(sensor: Sensor, offset_c: float) -> Track:
         profile=judging_profile(sensor),
         offset_c=offset_c,
     )
-
-
-def hold_of(sensor: Sensor) -> float:
-    """How long a reading stands for the time after it: set by QA, else 1.5 x the interval, never over 30 min."""
-    return min(float(sensor.hold_s or 1.5 * sensor.interval_s), 1800.0)
-
-
-def judging_profile(sensor: Sensor) -> Profile | None:
-    """The profile that this sensor judges, or None when its role does not judge."""
-    space = sensor.space
-    if space is None or space.profile is None or sensor.quantity != "temperature":
-        return None
-    return profile_of(space.profile) if sensor.role in space.profile.judging_roles else None

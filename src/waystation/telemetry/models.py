@@ -1,4 +1,4 @@
-"""What the room keeps beside the log: where judging stands, excursions, doubts, calibrations, hand readings, segments."""
+"""What the room keeps beside the log: progress, excursions, doubts, calibrations, hand readings, segments."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class Excursion(Row):
         ordering = ["-started_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["sensor", "direction", "started_at"], condition=models.Q(superseded_at=None), name="one_live_excursion"
+                fields=["sensor", "direction", "started_at"],
+                condition=models.Q(superseded_at=None),
+                name="one_live_excursion",
             )
         ]
 
@@ -149,4 +151,3 @@ class Segment(Row):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "log_file"], name="one_segment_per_log_file")]
-

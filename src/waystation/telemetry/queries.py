@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from waystation.registry.models import ProductProfile, Sensor, Site, Space
+from waystation.registry.models import ProductProfile, Sensor, Space
 from waystation.telemetry import models as m
 from waystation.telemetry.rules.profile import Profile, parse_rule
 from waystation.telemetry.views import OpenExcursion, SensorView, SiteView, SpaceView
@@ -18,6 +17,19 @@ def profile_of(row: ProductProfile, hold_s: float | None = None) -> Profile:
     """The judging profile of a registry record."""
     rules = tuple(parse_rule(rule, f"rules[{number}]") for number, rule in enumerate(row.rules))
     return Profile(row.name, row.low_c, row.high_c, rules, hold_s, row.guard_band_c)
+
+
+def hold_of(sensor: Sensor) -> float:
+    """How long a reading stands for the time after it: set by QA, else 1.5 x the interval, never over 30 min."""
+    return min(float(sensor.hold_s or 1.5 * sensor.interval_s), 1800.0)
+
+
+def judging_profile(sensor: Sensor) -> Profile | None:
+    """The profile that this sensor judges, or None when its role does not judge."""
+    space = sensor.space
+    if space is None or space.profile is None or sensor.quantity != "temperature":
+        return None
+    return profile_of(space.profile) if sensor.role in space.profile.judging_roles else None
 
 
 def _when(seconds: Any) -> datetime | None:
@@ -60,8 +72,6 @@ def site_views(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, SiteView]:
 def _sensor_view(
     sensor: Sensor, held: dict[str, Any], doubt: m.Doubt | None, valid_until: datetime | None, now: datetime
 ) -> SensorView:
-    from waystation.telemetry.engine import hold_of, judging_profile
-
     hold_s, last_at = hold_of(sensor), _when(held.get("at_s"))
     return SensorView(
         id=sensor.pk,
@@ -119,15 +129,6 @@ def _space_view(
         is_unmonitored=duty is not None,
         hand_due_at=duty.due_at if duty else None,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Continuity:
-    """Expected against received readings of a sensor over a period."""
-
-    sensor: str
-    expected: int
-    received: int
 
 
 def excursions(space_id: UUID, start: datetime, end: datetime) -> list[m.Excursion]:

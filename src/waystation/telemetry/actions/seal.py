@@ -24,26 +24,14 @@ def seal(by: Authority, *, now: datetime) -> int:
     by.require("platform.operate")
     log = stores.log()
     log.rotate()
-    judged = min(
-        (Position(p.file, p.offset) for p in Progress.objects.all()), default=Position(0, 0)
-    )
+    judged = min((Position(p.file, p.offset) for p in Progress.objects.all()), default=Position(0, 0))
     made = 0
-    for number in log.files():
-        if number > judged.file or (number == judged.file and judged.offset < _size(number)):
-            break
-        if number == log.end().file and log.end().offset and number >= judged.file and not _ended(number):
+    for number in log.files()[:-1]:
+        if judged < Position(number, log.size(number)):
             break
         made += _seal_file(by, number, now)
         log.drop(number)
     return made
-
-
-def _ended(number: int) -> bool:
-    return number < stores.log().rotate() + 1
-
-
-def _size(number: int) -> int:
-    return (stores.log().folder / f"{number:010d}.log").stat().st_size
 
 
 def _seal_file(by: Authority, number: int, now: datetime) -> int:

@@ -29,7 +29,7 @@ class BatchReading:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a gateway sent. `previous` is the digest of its batch before; `check_ins` what devices said of themselves."""
+    """What a gateway sent. `previous` is the digest of its batch before; `check_ins` what devices say of themselves."""
 
     boot: int
     previous: str
@@ -47,7 +47,9 @@ def parse_batch(body: bytes, *, now_us: int) -> Batch:
     except (ValueError, RecursionError):
         raise _bad("body", "", "is not JSON", "Send a JSON object in UTF-8.") from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise _bad("schema", document.get("schema") if isinstance(document, dict) else "", f"is not {SCHEMA}", "Set it.")
+        raise _bad(
+            "schema", document.get("schema") if isinstance(document, dict) else "", f"is not {SCHEMA}", "Set it."
+        )
     rows = document.get("readings", [])
     if not isinstance(rows, list) or len(rows) > MOST_READINGS:
         raise _bad("readings", "", f"is not a list of at most {MOST_READINGS}", "Split the batch.")
@@ -83,9 +85,13 @@ def _instant_us(where: str, instant: object) -> int:
         try:
             read = datetime.fromisoformat(instant)
         except ValueError:
-            read = None  # type: ignore[assignment]
-        if read is not None and read.tzinfo is not None:
+            return _refuse_instant(where, instant)
+        if read.tzinfo is not None:
             return round(read.timestamp() * 1e6)
+    return _refuse_instant(where, instant)
+
+
+def _refuse_instant(where: str, instant: object) -> int:
     raise _bad(f"{where}[1]", instant, "is no instant", "Send Unix microseconds, or RFC 3339 with an offset.")
 
 
@@ -120,4 +126,6 @@ def _members(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 def _bad(field: str, value: object, what: str, next_step: str) -> BadInput:
     shown = str(value)[:60]
-    return BadInput("telemetry.batch", f"{field} {what}{f': {shown}' if shown else ''}.", next_step, field=field, value=shown)
+    return BadInput(
+        "telemetry.batch", f"{field} {what}{f': {shown}' if shown else ''}.", next_step, field=field, value=shown
+    )

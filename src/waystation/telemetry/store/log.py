@@ -7,6 +7,7 @@ tail (a crash in the middle of a frame) is cut off when the log is opened; a bad
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import struct
@@ -14,6 +15,7 @@ import threading
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ ROTATE_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One accepted batch of a site. Columns have one item per reading; `value` is NaN where there was no measurement."""
+    """One accepted batch of a site. Columns have one item per reading; `value` is NaN where nothing was measured."""
 
     # site, machine, source_class, received_us, boot, digest, sensors (codes)
     head: dict[str, Any]
@@ -69,19 +71,22 @@ class Position:
 
 
 class Log:
-    """The log of one installation, in a folder of numbered files. One process writes; any number read."""
+    """The log of one installation, in a folder of numbered files; the highest number takes what is appended.
+
+    Several processes may append and rotate: a file lock in the folder orders them. Any number read.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.Lock()
-        self._file: int | None = None
+        self._file = 0
         self._descriptor = -1
         self._broken: str = ""
 
     def append(self, frames: Sequence[Frame]) -> Position:
         """Write the frames and make them durable, all with one `fdatasync`; returns the position after them.
 
-        Raises Unavailable when the disk refuses; from then on every call does, until the log is opened again:
+        Raises Unavailable when the disk refuses; from then on every call does, until the process starts again:
         after a failed sync nobody knows what the disk holds.
         """
         data = b"".join(_framed(frame.encode()) for frame in frames)
@@ -89,38 +94,37 @@ class Log:
             if self._broken:
                 raise _cannot_accept(self._broken)
             try:
-                self._open_for_append()
-                begin = os.lseek(self._descriptor, 0, os.SEEK_END)
-                _write_all(self._descriptor, data)
-                os.fdatasync(self._descriptor)
+                with self._alone():
+                    return self._append(data)
             except OSError as error:
                 self._broken = f"{error.strerror} ({self.folder})"
                 self._close()
                 raise _cannot_accept(self._broken) from error
-            end = Position(self._file or 0, begin + len(data))
-            if end.offset >= ROTATE_BYTES:
-                self._close()
-                self._file = end.file + 1
-        return end
 
-    def rotate(self) -> int:
-        """Begin a new file; returns the number of the one that ended."""
-        with self._lock:
-            current = self._current()
-            self._close()
-            if (self.folder / _name(current)).exists():
-                self._file = current + 1
-            return current
+    def _append(self, data: bytes) -> Position:
+        number = self._open_newest()
+        begin = os.lseek(self._descriptor, 0, os.SEEK_END)
+        _write_all(self._descriptor, data)
+        os.fdatasync(self._descriptor)
+        if begin + len(data) >= ROTATE_BYTES:
+            self._begin(number + 1)
+        return Position(number, begin + len(data))
+
+    def rotate(self) -> None:
+        """End the newest file, unless it is empty, so that it can be sealed."""
+        with self._lock, self._alone():
+            files = self.files()
+            if files and (self.folder / _name(files[-1])).stat().st_size:
+                self._begin(files[-1] + 1)
+
+    def size(self, number: int) -> int:
+        """The bytes of a file."""
+        return (self.folder / _name(number)).stat().st_size
 
     def end(self) -> Position:
         """The position after the last frame."""
         files = self.files()
-        if not files:
-            return Position(self._file or 1, 0)
-        last = files[-1]
-        if self._file is not None and self._file > last:
-            return Position(self._file, 0)
-        return Position(last, (self.folder / _name(last)).stat().st_size)
+        return Position(files[-1], self.size(files[-1])) if files else Position(1, 0)
 
     def files(self) -> list[int]:
         """The numbers of the files there are."""
@@ -139,19 +143,14 @@ class Log:
             path.unlink()
             _sync_folder(self.folder)
 
-    def recover(self) -> int:
-        """Cut a torn tail off the last file; returns how many bytes went. Called once when the writer opens."""
-        files = self.files()
-        if not files:
-            return 0
-        path = self.folder / _name(files[-1])
-        good = max((p.offset for _, p in self._read_file(files[-1], 0)), default=0)
-        torn = path.stat().st_size - good
-        if torn:
+    def _recover(self, number: int) -> None:
+        """Cut a torn tail off a file before anything is appended to it."""
+        path = self.folder / _name(number)
+        good = max((p.offset for _, p in self._read_file(number, 0)), default=0)
+        if path.stat().st_size != good:
             with path.open("r+b") as file:
                 file.truncate(good)
                 os.fdatasync(file.fileno())
-        return torn
 
     def _read_file(self, number: int, offset: int) -> Iterator[tuple[Frame, Position]]:
         with (self.folder / _name(number)).open("rb") as file:
@@ -164,23 +163,31 @@ class Log:
                 offset += _FRAME.size + length
                 yield Frame.decode(payload), Position(number, offset)
 
-    def _current(self) -> int:
-        if self._file is None:
-            files = self.files()
-            self._file = files[-1] if files else 1
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _open_newest(self) -> int:
+        files = self.files()
+        if not files:
+            self._begin(1)
+            files = [1]
+        if self._file != files[-1] or self._descriptor < 0:
+            self._close()
+            self._recover(files[-1])
+            self._file = files[-1]
+            self._descriptor = os.open(self.folder / _name(self._file), os.O_WRONLY | os.O_APPEND)
         return self._file
 
-    def _open_for_append(self) -> None:
-        if self._descriptor >= 0:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if self._file is None:
-            self.recover()
-        path = self.folder / _name(self._current())
-        fresh = not path.exists()
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-        if fresh:
-            _sync_folder(self.folder)
+    def _begin(self, number: int) -> None:
+        os.close(os.open(self.folder / _name(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640))
+        _sync_folder(self.folder)
 
     def _close(self) -> None:
         if self._descriptor >= 0:
