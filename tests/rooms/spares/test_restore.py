@@ -322,3 +322,23 @@ def test_gate_words_name_the_other_day() -> None:
     brief = g.OpenGate("hub", h.weekdays(MADRID, 480, 1080), whole=False)
     at_close = datetime(2026, 11, 18, 16, 59, tzinfo=UTC)
     assert g.opening((brief,), at_close, 7200.0).at == at_close, "handed over before closing"
+
+
+def test_hub_10_each_case_meets_its_own_window() -> None:
+    """Of jobs of 30 to 70 minutes in a window of an hour three of four fit; the others never do."""
+    window = g.OpenGate("access window", h.weekdays("UTC", 480, 540))
+    law = d.Duration(((0.0, 1800.0), (1.0, 4200.0)), "measured")
+    ranked = r.arrivals(r.Path("hub", (r.Step("install", law, (window,)),)), NOW)
+    assert sum(seconds == r.NEVER for seconds, _ in ranked) == r.STEP_POINTS // 4
+    fitting = [seconds for seconds, _ in ranked if seconds < r.NEVER]
+    opens_s = (datetime(2026, 11, 18, 8, tzinfo=UTC) - NOW).total_seconds()
+    assert all(1800 <= seconds - opens_s <= 3600 for seconds in fitting)
+
+
+def test_hub_10_a_job_that_would_outlast_the_window_waits_for_the_next() -> None:
+    """Half an hour before closing an hour's work does not begin."""
+    window = g.OpenGate("access window", h.weekdays("UTC", 480, 1080))
+    late = datetime(2026, 11, 18, 17, 30, tzinfo=UTC)
+    begun = g.opening((window,), late, 3600.0)
+    assert begun.at == datetime(2026, 11, 19, 8, tzinfo=UTC)
+    assert g.opening((window,), late, 1800.0).at == late
