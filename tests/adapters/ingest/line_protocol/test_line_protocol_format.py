@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +16,8 @@ from waystation.kernel.refusals import BadInput
 from waystation.telemetry.ports import LoggerFile, ReadOptions
 
 T0 = 1767225600
+DATA = Path(__file__).resolve().parents[4] / ".." / "shared" / "data"
+CORPUS = DATA / "protocol_fixtures" / "influx_line_protocol" / "corpus.json.gz"
 
 
 def read(text: str, **options: object) -> LoggerFile:
@@ -74,6 +81,35 @@ def test_only_points_are_recognised() -> None:
     assert not form.recognises(b"time,value\n2026-01-01,5\n", "x")
     assert not form.recognises(b"Device: Q-tag CLm\n Vers: 1", "x")
     assert not form.recognises(b"", "x")
+
+
+def test_the_published_corpus_is_decoded_and_its_errors_are_refused() -> None:
+    """Every one-line case: names, tags and fields agree; what is accepted against the corpus fails on its time."""
+    if not CORPUS.is_file():
+        sys.stdout.write(f"did not run: {CORPUS} is absent\n")
+        return
+    good = bad = 0
+    for case in json.loads(gzip.decompress(CORPUS.read_bytes()))["decode"].values():
+        text, expected = case["input"]["text"], case["output"]
+        if not isinstance(text, str) or not text.strip(" ") or "\n" in text or text[0] in "#\t":
+            continue
+        if "error" in expected:
+            try:
+                split_point(text.strip(" "))
+            except ValueError:
+                bad += 1
+            else:
+                assert "time" in expected["error"], text
+                assert read(text).readings == [], text
+        elif len(expected["result"]) == 1:
+            point = expected["result"][0]
+            measurement, tags, fields, _ = split_point(text.strip())
+            assert measurement == point["name"], text
+            assert tags == {tag["key"]: tag["value"] for tag in point.get("tags", [])}, text
+            assert set(fields) == {field["key"] for field in point["fields"]}, text
+            good += 1
+    assert good > 150
+    assert bad > 1000
 
 
 @given(st.lists(st.text(alphabet='m,=\\" 0123.5iu\tvalue#', max_size=30), max_size=8))

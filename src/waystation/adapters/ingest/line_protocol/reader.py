@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 from waystation.kernel.refusals import BadInput
 from waystation.telemetry.ports import LoggerFile, Progress, ReadOptions, RowError
@@ -13,6 +14,10 @@ from waystation.telemetry.rules.series import Reading
 _LINE = re.compile(rb"(?:[^\s,=#\\]|\\.)+(?:,(?:[^\s,=\\]|\\.)+=(?:[^\s,=\\]|\\.)+)* (?:[^\s,=\\]|\\.)+=\S")
 _STAMP = re.compile(r"-?[0-9]{1,19}")
 _NUMERIC = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[iu]?")
+_WHOLE = re.compile(r"-?0*[0-9]{1,20}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BOOLEANS = frozenset(("t", "T", "true", "True", "TRUE", "f", "F", "false", "False", "FALSE"))
 _STEPS = ((10**17, 1e9, "ns"), (10**14, 1e6, "us"), (10**11, 1e3, "ms"), (0, 1.0, "s"))
 _PROGRESS_EVERY = 20_000
 _MOST_SERIES = 1_000
@@ -49,30 +54,40 @@ def split_point(text: str) -> tuple[str, dict[str, str], dict[str, str], str]:
     head, rest = _until(text, " ")
     if not rest:
         raise ValueError("the point has no fields")
-    fields_text, stamp = _until(rest.lstrip(), " ", quotes=True)
+    fields_text, stamp = _until(rest.lstrip(" "), " ", quotes=True)
     names = _split(head, ",")
     if not names[0]:
         raise ValueError("the point has no measurement")
-    tags = dict(_pair(part, "tag") for part in names[1:])
-    fields = dict(_pair(part, "field") for part in _split(fields_text, ",", quotes=True))
-    return _plain(names[0]), tags, fields, stamp.strip()
+    tags = _pairs(names[1:], "tag")
+    if len(tags) < len(names) - 1:
+        raise ValueError("the point names a tag twice")
+    fields = _pairs(_split(fields_text, ",", quotes=True), "field")
+    for key, value in fields.items():
+        _check_field(key, value)
+    return _name(names[0]), tags, fields, stamp.strip(" ")
 
 
 def _until(text: str, mark: str, quotes: bool = False) -> tuple[str, str]:
-    """`text` before and after the first unescaped `mark`."""
+    """`text` before and after the first unescaped `mark`. A quoted text begins only where a field's value does."""
     if "\\" not in text and not (quotes and '"' in text):
         before, _, after = text.partition(mark)
         return before, after
-    quoted = skip = False
-    for i, letter in enumerate(text):
-        if skip:
-            skip = False
-        elif letter == "\\":
-            skip = True
-        elif quotes and letter == '"':
-            quoted = not quoted
-        elif letter == mark and not quoted:
+    quoted = value_begins = False
+    i = 0
+    while i < len(text):
+        letter, after = text[i], text[i + 1 : i + 2]
+        if letter == "\\" and after and after in ('"\\' if quoted else ", ="):
+            value_begins = False
+            i += 2
+            continue
+        if quoted:
+            quoted = letter != '"'
+        elif letter == '"' and quotes and value_begins:
+            quoted = True
+        elif letter == mark:
             return text[:i], text[i + 1 :]
+        value_begins = letter == "=" and not quoted
+        i += 1
     if quoted:
         raise ValueError("a quoted text does not close")
     return text, ""
@@ -90,15 +105,41 @@ def _split(text: str, mark: str, quotes: bool = False) -> list[str]:
     return parts
 
 
-def _pair(part: str, what: str) -> tuple[str, str]:
-    key, value = _until(part, "=")
-    if not key or not value:
-        raise ValueError(f"{what} {shown(part)} is not name=value")
-    return _plain(key), value if what == "field" else _plain(value)
+def _pairs(parts: list[str], what: str) -> dict[str, str]:
+    found = {}
+    for part in parts:
+        key, value = _until(part, "=")
+        if not key or not value or (what == "tag" and "=" in value.replace("\\=", "")):
+            raise ValueError(f"{what} {shown(part)} is not name=value")
+        found[_name(key)] = value if what == "field" else _name(value)
+    return found
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"\\([,= \\])", r"\1", text) if "\\" in text else text
+def _name(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError(f"name {shown(text)} holds a control character")
+    return re.sub(r"\\([,= ])", r"\1", text) if "\\" in text else text
+
+
+def _check_field(key: str, value: str) -> None:
+    number = _NUMERIC.fullmatch(value)
+    if number:
+        kind = value[-1]
+        whole = kind in "iu"
+        if (
+            (whole and not _WHOLE.fullmatch(number[1]))
+            or (kind == "u" and value[0] in "+-")
+            or not _fits(number[1], kind)
+        ):
+            raise ValueError(f"field {shown(key)} has the value {shown(value)}, which is no number of its kind")
+    elif value not in _BOOLEANS and not _QUOTED.fullmatch(value):
+        raise ValueError(f"field {shown(key)} has the value {shown(value)}")
+
+
+def _fits(number: str, kind: str) -> bool:
+    if kind == "i":
+        return -(2**63) <= int(number) < 2**63
+    return int(number) < 2**64 if kind == "u" else isfinite(float(number))
 
 
 class _Points:
@@ -142,7 +183,7 @@ class _Points:
         ticks = int(stamp)
         _, scale, name = next(step for step in _STEPS if abs(ticks) >= step[0])
         self.precisions[name] = self.precisions.get(name, 0) + 1
-        if not 0 <= ticks / scale <= LATEST_S:
+        if not 0 <= ticks < 2**63 or ticks / scale > LATEST_S:
             raise ValueError(f"timestamp {stamp} is outside the years 1970 to 9999")
         return ticks // int(scale) + (ticks % int(scale)) / scale
 
