@@ -58,6 +58,7 @@ def _secret_key() -> str:
 
 SECRET_KEY = _secret_key()
 DEBUG = False
+INSTALLATION = _setting("installation", "waystation.local")  # the name that stands in checkpoints
 DEMO = _setting("demo") == "1"
 BEHIND_TLS = _setting("tls") == "1" or _setting("behind_proxy") == "1"
 PUBLIC_URL = _setting("public_url", "http://127.0.0.1:8000")
@@ -164,6 +165,8 @@ EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _setting("smtp_user"), _setting("smtp_pas
 EMAIL_USE_TLS = _setting("smtp_tls") == "1"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = _setting("mail_from", "waystation@localhost")
+NOTIFY = _setting("notify", "smtp")  # smtp | folder
+WEBHOOK_SECRET = _setting("webhook_secret")
 WEBHOOK_HOSTS = [*filter(None, _setting("webhook_hosts").split(","))]
 
 LOGGING = {

@@ -5,11 +5,13 @@ Settings read this module, so rooms stand here as strings and adapters are impor
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from waystation.kernel.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from waystation.evidence.ports import Transport
     from waystation.telemetry.ports import LoggerFormat
 
 ROOMS: tuple[str, ...] = ("telemetry",)
@@ -37,3 +39,34 @@ def logger_formats() -> tuple[LoggerFormat, ...]:
     from waystation.adapters.ingest.parquet.reader import ParquetFormat
 
     return (ParquetFormat(), BerlingerFormat(), LineProtocolFormat(), CsvFormat())
+
+
+@lru_cache(maxsize=8)
+def transport(channel: str) -> Transport | None:
+    """The way out for a channel: `email` and `page` by SMTP or, where none is set, into a folder; `webhook` signed."""
+    from django.conf import settings
+
+    if channel == "webhook":
+        from waystation.adapters.notify.webhook.transport import WebhookTransport
+
+        return (
+            WebhookTransport(settings.WEBHOOK_SECRET, tuple(settings.WEBHOOK_HOSTS))
+            if settings.WEBHOOK_SECRET
+            else None
+        )
+    if channel not in ("email", "page"):
+        return None
+    if settings.NOTIFY == "folder":
+        from waystation.adapters.notify.folder.transport import FolderTransport
+
+        return FolderTransport(settings.DATA / "outbox")
+    from waystation.adapters.notify.email.transport import EmailTransport
+
+    return EmailTransport(
+        settings.EMAIL_HOST,
+        settings.EMAIL_PORT,
+        settings.DEFAULT_FROM_EMAIL,
+        settings.EMAIL_HOST_USER,
+        settings.EMAIL_HOST_PASSWORD,
+        settings.EMAIL_USE_TLS,
+    )

@@ -76,6 +76,7 @@ def make_folder(data: Path, settings: dict[str, str] | None = None) -> None:
         )
     (data / "secrets").mkdir(parents=True, mode=0o700)
     write_secret(data / "secrets" / "secret_key", secrets.token_urlsafe(50).encode())
+    write_secret(data / "secrets" / "log_key", secrets.token_hex(32).encode())
     lines = [f"{key} = {_quoted(value)}" for key, value in (settings or {}).items()]
     (data / "waystation.toml").write_text(
         "# Settings of this installation; the environment overrides them.\n" + "\n".join(lines) + "\n"

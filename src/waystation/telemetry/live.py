@@ -25,6 +25,15 @@ def at(unix_s: float) -> datetime:
     return datetime.fromtimestamp(unix_s, UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A stretch whose readings prove nothing: frozen or implausible."""
+
+    kind: str
+    start_s: float
+    end_s: float
+
+
 @dataclass(slots=True)
 class Track:
     """One sensor: what it is, what it last said, and the fold of its judging."""
@@ -47,6 +56,8 @@ class Track:
     changed_s: float | None = None  # since when the value stands as it is
     longest_flat_s: float = 0.0
     recent: deque[tuple[float, float]] = field(default_factory=deque)
+    implausible_since_s: float | None = None
+    ended: list[Episode] = field(default_factory=list)  # doubtful stretches that began and ended, for writing down
 
     def take(self, at_s: float, raw: float | None) -> bool:
         """Take a reading in order; False when it is older than the newest, so that the window must be folded again."""
@@ -64,14 +75,30 @@ class Track:
     def _follow(self, at_s: float, value: float | None) -> None:
         if value is not None:
             if value != self.value or self.changed_s is None:
-                if self.changed_s is not None and self.last_s is not None:
-                    self.longest_flat_s = max(self.longest_flat_s, self.last_s - self.changed_s)
+                self._end_flat(at_s)
                 self.changed_s = at_s
+            self._watch_range(at_s, value)
             self.value = value
             self.recent.append((at_s, value))
             while self.recent and self.recent[0][0] < at_s - RECENT_S:
                 self.recent.popleft()
         self.last_s = at_s
+
+    def _end_flat(self, at_s: float) -> None:
+        if self.changed_s is None or self.last_s is None:
+            return
+        if (since_s := self.frozen_since_s()) is not None:
+            self.ended.append(Episode("frozen", since_s, at_s))
+        else:
+            self.longest_flat_s = max(self.longest_flat_s, self.last_s - self.changed_s)
+
+    def _watch_range(self, at_s: float, value: float) -> None:
+        odd = is_implausible(value, self.low_possible, self.high_possible)
+        if odd and self.implausible_since_s is None:
+            self.implausible_since_s = at_s
+        elif not odd and self.implausible_since_s is not None:
+            self.ended.append(Episode("implausible", self.implausible_since_s, at_s))
+            self.implausible_since_s = None
 
     @property
     def is_out(self) -> bool:
@@ -107,7 +134,3 @@ class Track:
             return None
         still_s = self.last_s - self.changed_s
         return self.changed_s if still_s > frozen_after_s(self.longest_flat_s, self.interval_s) else None
-
-    def implausible(self) -> bool:
-        """True when the newest value is outside what the sensor can measure."""
-        return self.value is not None and is_implausible(self.value, self.low_possible, self.high_possible)

@@ -115,34 +115,23 @@ def _record(by: Authority, row: Excursion, verb: str, now: datetime) -> None:
 
 
 def note_doubts(by: Authority, site_id: UUID, tracks: Iterable[Track], *, now: datetime) -> None:
-    """Open a doubt for a frozen or implausible sensor, end it when the value moves again."""
-    open_rows = {(str(d.sensor_id), d.kind): d for d in Doubt.objects.filter(sensor__site_id=site_id, ended_at=None)}
+    """Open a doubt for a frozen or implausible sensor, end it at the reading that moved or made sense again."""
     for track in tracks:
         if track.quantity != "temperature":
             continue
-        frozen_since = track.frozen_since_s()
-        signs = (
-            ("frozen", frozen_since, f"flat at {track.value:g} °C" if track.value is not None else ""),
-            (
-                "implausible",
-                track.last_s if track.implausible() else None,
-                f"{track.value} is outside the sensor's range",
-            ),
-        )
-        for kind, since_s, detail in signs:
-            row = open_rows.get((track.sensor_id, kind))
-            if row is None and since_s is not None:
-                _open_doubt(by, site_id, track, kind, since_s, detail, now)
-            elif row is not None and since_s is None and row.decision != "sensor_failed":
-                row.ended_at = at(track.changed_s if kind == "frozen" and track.changed_s else now.timestamp())
-                record([row], entry=NewEntry("telemetry.doubt_ended", row.pk, by, now, site_id, facts={"kind": kind}))
+        for episode in track.ended:
+            _end_doubt(by, site_id, _doubt(by, site_id, track, episode.kind, episode.start_s, now), episode.end_s, now)
+        track.ended.clear()
+        for kind, since_s in (("frozen", track.frozen_since_s()), ("implausible", track.implausible_since_s)):
+            if since_s is not None:
+                _doubt(by, site_id, track, kind, since_s, now)
 
 
-def _open_doubt(
-    by: Authority, site_id: UUID, track: Track, kind: str, since_s: float, detail: str, now: datetime
-) -> None:
-    if Doubt.objects.filter(sensor_id=track.sensor_id, kind=kind, started_at=at(since_s)).exists():
-        return
+def _doubt(by: Authority, site_id: UUID, track: Track, kind: str, since_s: float, now: datetime) -> Doubt:
+    held = Doubt.objects.filter(sensor_id=track.sensor_id, kind=kind, started_at=at(since_s)).first()
+    if held is not None:
+        return held
+    detail = f"flat at {track.value:g} °C" if kind == "frozen" and track.value is not None else kind
     row = Doubt(sensor_id=track.sensor_id, kind=kind, started_at=at(since_s), detail=detail, noticed_at=now)
     facts = {"kind": kind, "sensor": track.code, "since": row.started_at, "detail": detail}
     changed: list[Doubt | Excursion] = [row]
@@ -152,6 +141,14 @@ def _open_doubt(
     record(
         changed, [NewEvent(data=facts)], entry=NewEntry("telemetry.doubt_opened", row.pk, by, now, site_id, facts=facts)
     )
+    return row
+
+
+def _end_doubt(by: Authority, site_id: UUID, row: Doubt, end_s: float, now: datetime) -> None:
+    if row.ended_at is not None or row.decision == "sensor_failed":
+        return
+    row.ended_at = at(end_s)
+    record([row], entry=NewEntry("telemetry.doubt_ended", row.pk, by, now, site_id, facts={"kind": row.kind}))
 
 
 def note_head(by: Authority, frame: Frame, now: datetime) -> None:
