@@ -1,0 +1,121 @@
+"""The sequencer: dense positions, tiles that never change, checkpoints that plain verifiers accept."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, transaction
+from pymerkle import InmemoryTree
+
+from waystation.evidence import keys, sequencer
+from waystation.evidence.actions import NewEntry, record
+from waystation.evidence.models import Checkpoint, LogEntry, LogPosition
+from waystation.evidence.rules import checkpoints, merkle
+from waystation.evidence.rules.checkpoints import Policy
+from waystation.kernel.authority import Authority
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
+    """Keys and tiles of the test's own."""
+    settings.DATA = tmp_path
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "log_key").write_text("11" * 32)
+    yield tmp_path
+    keys._read.cache_clear()
+
+
+def _write(by: Authority, now: datetime, count: int, log: str = "iberia") -> None:
+    for number in range(count):
+        record([], entry=NewEntry("test.made", str(number), by, now, log=log))
+
+
+def test_positions_are_dense_and_every_entry_has_one(system: Authority, now: datetime) -> None:
+    """From 0 without holes, per log, however often it runs."""
+    _write(system, now, 7)
+    _write(system, now, 3, log="other")
+    assert sequencer.run(now) == 10
+    assert sequencer.run(now) == 0
+    for log, size in (("iberia", 7), ("other", 3)):
+        indexes = LogPosition.objects.filter(log=log).order_by("tree_index").values_list("tree_index", flat=True)
+        assert list(indexes) == list(range(size))
+
+
+def test_the_root_is_the_one_that_another_program_computes(system: Authority, now: datetime) -> None:
+    """pymerkle over the same leaves, at sizes around a full tile."""
+    for step in (1, 2, 250, 10, 300):
+        _write(system, now, step)
+        sequencer.run(now)
+        peer = InmemoryTree(algorithm="sha256")
+        for leaf in LogEntry.objects.order_by("position__tree_index").values_list("leaf", flat=True):
+            peer.append_entry(bytes(leaf))
+        newest = sequencer.newest_checkpoint("iberia")
+        assert newest is not None
+        assert bytes(newest.root) == peer.get_root()
+
+
+def test_each_checkpoint_is_signed_and_consistent_with_the_one_before(system: Authority, now: datetime) -> None:
+    """What a witness would check."""
+    for step in (3, 5, 260):
+        _write(system, now, step)
+        sequencer.run(now + timedelta(minutes=step))
+    policy = Policy(keys.verifier_key("iberia"), (), 0, keys.origin("iberia"))
+    heads = list(Checkpoint.objects.order_by("size"))
+    for one in heads:
+        assert checkpoints.open_checkpoint(one.note.encode(), policy).checkpoint.head.size == one.size
+    for old, new in pairwise(heads):
+        proof = merkle.consistency_proof(old.size, new.size, sequencer.hashes("iberia", new.size))
+        assert merkle.verify_consistency(old.size, new.size, bytes(old.root), bytes(new.root), proof)
+
+
+def test_every_entry_is_proved_from_the_tiles_alone(system: Authority, now: datetime) -> None:
+    """Inclusion from the stored files."""
+    _write(system, now, 300)
+    sequencer.run(now)
+    head = sequencer.newest_checkpoint("iberia")
+    assert head is not None
+    for position in LogPosition.objects.select_related("entry").filter(tree_index__in=(0, 1, 255, 256, 299)):
+        proof = merkle.inclusion_proof(position.tree_index, 300, sequencer.hashes("iberia", 300))
+        leaf = bytes(position.entry.leaf_hash)
+        assert merkle.verify_inclusion(position.tree_index, 300, leaf, proof, bytes(head.root))
+
+
+def test_a_crash_between_tiles_and_checkpoint_changes_nothing(system: Authority, now: datetime, folder: Path) -> None:
+    """The next run writes the same bytes and signs the same root."""
+    _write(system, now, 9)
+    with transaction.atomic():
+        sequencer.sequence()
+        first = sequencer.publish("iberia", now)
+        assert first is not None
+        tiles = {p: p.read_bytes() for p in folder.rglob("tile/**/*") if p.is_file()}
+        transaction.set_rollback(True)
+    sequencer.run(now)
+    again = sequencer.newest_checkpoint("iberia")
+    assert again is not None
+    assert bytes(again.root) == bytes(first.root)
+    assert {p: p.read_bytes() for p in tiles} == tiles
+
+
+def test_a_checkpoint_is_never_changed(system: Authority, now: datetime) -> None:
+    """The database refuses."""
+    _write(system, now, 1)
+    sequencer.run(now)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        Checkpoint.objects.update(size=2)
+
+
+def test_the_note_names_log_size_and_root(system: Authority, now: datetime) -> None:
+    """Three lines that a person can read and print."""
+    _write(system, now, 2)
+    sequencer.run(now)
+    head = sequencer.newest_checkpoint("iberia")
+    assert head is not None
+    assert head.note.split("\n")[:3] == ["waystation.local/iberia", "2", base64.b64encode(bytes(head.root)).decode()]
