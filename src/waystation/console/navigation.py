@@ -16,4 +16,7 @@ class Place:
     break_before: bool = False
 
 
-PLACES: tuple[Place, ...] = (Place("/", "Now", "registry.read", on_phone=True),)
+PLACES: tuple[Place, ...] = (
+    Place("/", "Now", "registry.read", on_phone=True),
+    Place("/sites/", "Sites", "registry.read", on_phone=True),
+)

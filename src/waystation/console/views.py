@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from waystation import wiring
+from waystation.access import actions as access
 
 
 def now(request: HttpRequest) -> HttpResponse:
     """The operator's list by time to product loss."""
     return render(request, "console/now.html", {"rows": []})
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Light or dark, kept with the person."""
+    access.set_preferences(request.authority, theme=request.POST.get("theme", ""), now=wiring.clock().now())  # type: ignore[attr-defined]
+    return HttpResponseRedirect(same_page(request))
+
+
+def same_page(request: HttpRequest) -> str:
+    """The page that a form came from, when it is one of ours."""
+    back = request.headers.get("Referer", "")
+    return back if url_has_allowed_host_and_scheme(back, {request.get_host()}) else "/"
 
 
 def healthz(request: HttpRequest) -> HttpResponse:

@@ -102,3 +102,41 @@ def length(seconds: float | None) -> str:
 def ago(at: datetime | None, now: datetime) -> str:
     """How long ago an instant was."""
     return UNKNOWN if at is None else duration_text(max(0.0, (now - at).total_seconds())).replace(" ", NO_BREAK)
+
+
+@register.filter
+def minutes(value: float | None) -> str:
+    """Minutes as words; less than one says so instead of nothing."""
+    if value is None:
+        return UNKNOWN
+    return "0" if value * 60 < 1 else duration_text(value * 60).replace(" ", NO_BREAK)
+
+
+@register.filter
+def say(slug: str) -> str:
+    """A slug as words: `air_supply` is said air supply."""
+    return slug.replace("_", " ")
+
+
+# quantity → (words for 0, words for 1)
+_BINARY = {
+    "door": ("closed", "open"),
+    "compressor": ("off", "runs"),
+    "compressor_fault": ("none", "fault"),
+    "defrost": ("no", "defrosting"),
+    "power": ("lost", "mains"),
+    "wan_primary": ("down", "up"),
+    "wan_backup": ("down", "up"),
+    "heartbeat": ("missing", "beats"),
+    "generator": ("stopped", "runs"),
+}
+
+
+@register.filter
+def signal(sensor: Any) -> str:
+    """The newest value of a sensor in words."""
+    if sensor.value is None:
+        return UNKNOWN
+    if words := _BINARY.get(sensor.quantity):
+        return words[1 if sensor.value else 0]
+    return f"{sensor.value:.0f}{NO_BREAK}{sensor.unit}"

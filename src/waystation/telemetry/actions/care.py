@@ -129,7 +129,9 @@ def decide_doubt(
     decide, with a fresh proof of identity; the minutes out of range stay out whatever is decided.
     """
     with transaction.atomic():
-        doubt = Doubt.objects.select_for_update(of=("self",)).select_related("sensor__space").filter(pk=doubt_id).first()
+        doubt = (
+            Doubt.objects.select_for_update(of=("self",)).select_related("sensor__space").filter(pk=doubt_id).first()
+        )
         if doubt is None:
             raise NotFound("telemetry.doubt_unknown", f"There is no doubt {doubt_id}.", "Open the space to see them.")
         sensor = doubt.sensor

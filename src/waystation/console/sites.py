@@ -1,0 +1,132 @@
+"""Pages of the inventory: sites, one site, one space with its chart."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from waystation import wiring
+from waystation.console.drawing.space_chart import space_chart
+from waystation.kernel.refusals import NotFound
+from waystation.kernel.units import duration_text
+from waystation.registry import queries as registry
+from waystation.telemetry import queries as telemetry
+from waystation.telemetry.charting import Chart, chart_of
+
+PERIODS = {"6h": ("6 h", 6), "24h": ("24 h", 24), "7d": ("7 days", 168), "30d": ("30 days", 720)}
+
+
+def sites(request: HttpRequest) -> HttpResponse:
+    """All visible sites with the state of their spaces."""
+    now = wiring.clock().now()
+    rows = list(registry.sites(request.authority))  # type: ignore[attr-defined]
+    views = telemetry.site_views([s.pk for s in rows], now)
+    shown = [{"site": s, "view": views[s.pk], "worst": _worst(views[s.pk])} for s in rows]
+    return render(request, "registry/sites.html", {"section": "/sites/", "rows": shown})
+
+
+def _worst(view: Any) -> str:
+    states = [space.state for space in view.spaces if space.judging]
+    for state in ("out_high", "out_low", "not_proven"):
+        if state in states:
+            return state
+    return "in_range_proven" if states else ""
+
+
+def site(request: HttpRequest, code: str) -> HttpResponse:
+    """One site: spaces, devices, circuits, owners, each with source and age."""
+    row = registry.site(request.authority, code)  # type: ignore[attr-defined]
+    view = telemetry.site_view(row.pk, wiring.clock().now())
+    inventory = registry.inventory(row)
+    return render(request, "registry/site.html", {"section": "/sites/", "site": row, "view": view, "groups": inventory})
+
+
+def space(request: HttpRequest, code: str, space_code: str) -> HttpResponse:
+    """One space: verdict, chart, what happened, probes, profile."""
+    site_row = registry.site(request.authority, code)  # type: ignore[attr-defined]
+    row = site_row.spaces.filter(code=space_code).select_related("profile", "site").first()
+    if row is None:
+        raise NotFound("registry.unknown", f"{site_row.name} has no space {space_code}.", "Open the site to see them.")
+    now, zone = wiring.clock().now(), ZoneInfo(site_row.zone)
+    period = request.GET.get("period", "24h")
+    end = _instant(request.GET.get("to"), now)
+    start = end - timedelta(hours=PERIODS.get(period, PERIODS["24h"])[1])
+    chart = chart_of(row, start, end)
+    view = next(s for s in telemetry.site_view(site_row.pk, now).spaces if s.id == row.pk)
+    words = finding(row.name, chart, zone)
+    figure = space_chart(chart, zone, getattr(request.user, "temperature_unit", "c"), words)
+    context = {
+        "section": "/sites/",
+        "site": site_row,
+        "space": row,
+        "view": view,
+        "chart": chart,
+        "figure": figure,
+        "words": words,
+        "period": period,
+        "periods": [(key, label) for key, (label, _) in PERIODS.items()],
+        "start": start,
+        "end": end,
+        "excursions": telemetry.excursions(row.pk, start, end),
+        "gaps": _gaps(chart),
+        "calibrations": {c.sensor_id: c for c in telemetry.calibrations([s.id for s in view.sensors])},
+    }
+    return render(request, "telemetry/space.html", context)
+
+
+def space_by_id(request: HttpRequest, space_id: UUID) -> HttpResponse:
+    """The page of a space by id, for links out of records."""
+    row = registry.space(space_id)
+    return space(request, row.site.code, row.code)
+
+
+def finding(name: str, chart: Chart, zone: ZoneInfo) -> str:
+    """The chart in one sentence, for those who do not see it."""
+    if chart.proof is None:
+        return f"{name} has no judging sensor."
+    lengths = {k: duration_text(v * 60) for k, v in chart.proof.minutes.items() if v * 60 >= 1}
+    said = [f"{lengths[k]} {words}" for k, words in _WORDS.items() if k in lengths]
+    judged = chart.proof.judgement
+    span = (
+        ""
+        if judged.min_c is None or judged.max_c is None
+        else f" Lowest {judged.min_c:.1f}, highest {judged.max_c:.1f} °C."
+    )
+    return f"{name}: {', '.join(said)}.{span}"
+
+
+_WORDS = {"out_of_range": "out of range", "not_proven": "not proven", "in_range_proven": "in range, proven"}
+
+
+def _gaps(chart: Chart) -> list[dict[str, Any]]:
+    if chart.proof is None:
+        return []
+    found: dict[tuple[float, float], set[str]] = {}
+    for reason in chart.proof.reasons:
+        if reason.end_s - reason.start_s >= 60:
+            found.setdefault((reason.start_s, reason.end_s), set()).add(reason.words)
+    return [
+        {"start": _at(a), "end": _at(b), "length_s": b - a, "words": ", ".join(sorted(words))}
+        for (a, b), words in sorted(found.items(), reverse=True)
+    ][:20]
+
+
+def _at(seconds: float) -> datetime:
+    from datetime import UTC
+
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _instant(text: str | None, default: datetime) -> datetime:
+    if not text:
+        return default
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return default
+    return min(at, default) if at.tzinfo else default

@@ -1,0 +1,107 @@
+"""Pages of sites and spaces: doubt is drawn, gaps stay gaps, peaks survive thinning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
+from tests.samples import a_site
+from waystation.console.drawing.scale import Scale, degrees
+from waystation.console.drawing.space_chart import thinned
+from waystation.kernel.clock import FastClock
+from waystation.telemetry import stores
+from waystation.telemetry.engine import Engine
+
+pytestmark = pytest.mark.django_db
+SignedIn = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def telemetry_folder(tmp_path: Path, settings: Any) -> Iterator[None]:
+    """Log and segments of the test's own."""
+    settings.DATA = tmp_path
+    yield
+    stores._log.cache_clear()
+
+
+def _page(client: Client, clock: FastClock, values: list[float | None], after: int = 0) -> str:
+    now = clock.now()
+    space, (probe,) = a_monitored_space(now)
+    end = now + timedelta(minutes=len(values))
+    deliver(space, minutes(probe, now, values), end)
+    judge(Engine(), end)
+    clock.advance_to(end + timedelta(minutes=after))
+    return client.get("/sites/cordoba/fridge-1/?period=6h").content.decode()
+
+
+def test_tel_05_a_silent_space_is_drawn_as_not_proven(signed_in: SignedIn, clock: FastClock) -> None:
+    """After an hour without readings the page says so, hatches it, and shows no present value."""
+    page = _page(signed_in("operator"), clock, [5.0 + 0.1 * (i % 2) for i in range(300)], after=60)
+    assert "Not proven" in page
+    assert "silent" in page
+    assert 'fill="url(#hatch)"' in page
+
+
+def test_an_excursion_is_drawn_with_its_minutes_and_peak(signed_in: SignedIn, clock: FastClock) -> None:
+    """Chip, table row and area."""
+    page = _page(signed_in("operator"), clock, [5.0] * 30 + [9.1, 9.4, 8.8] + [5.0] * 30)
+    assert "Excursion, high" in page
+    assert "9.4" in page
+    assert 'class="f-out"' in page
+
+
+def test_temperatures_are_shown_in_the_readers_unit(signed_in: SignedIn, clock: FastClock) -> None:
+    """Stored in Celsius, read in Fahrenheit."""
+    from waystation.access.models import Person
+
+    client = signed_in("operator")
+    Person.objects.update(temperature_unit="f")
+    page = _page(client, clock, [5.0 + 0.1 * (i % 2) for i in range(60)])
+    assert "46.4\u00a0°F" in page
+
+
+def test_arc_05_a_site_shows_its_seven_groups(signed_in: SignedIn, clock: FastClock) -> None:
+    """Each group stands there, empty or not."""
+    from waystation.registry.queries import INVENTORY_GROUPS
+
+    a_site("cordoba")
+    page = signed_in("operator").get("/sites/cordoba/").content.decode()
+    assert all(f"<h2>{group}</h2>" in page for group in INVENTORY_GROUPS)
+
+
+def test_an_unknown_site_or_space_has_a_page_with_a_next_step(signed_in: SignedIn, clock: FastClock) -> None:
+    """Not found, in words."""
+    client = signed_in("operator")
+    a_site("cordoba")
+    for address in ("/sites/nowhere/", "/sites/cordoba/nothing/"):
+        reply = client.get(address)
+        assert reply.status_code == 404
+        assert b"Go to Now" in reply.content
+
+
+@given(st.lists(st.floats(-30, 30), min_size=1, max_size=500))
+def test_thinning_keeps_every_peak(values: list[float]) -> None:
+    """Lowest and highest survive, order stays, nothing is invented."""
+    points = [(float(i), v) for i, v in enumerate(values)]
+    kept = thinned(points, Scale(0, max(len(values) - 1, 1), 0, 20))
+    assert max(v for _, v in kept) == max(values)
+    assert min(v for _, v in kept) == min(values)
+    assert kept == sorted(kept, key=lambda p: p[0])
+    assert set(kept) <= set(points)
+
+
+@given(st.floats(-90, 60), st.floats(0, 60))
+def test_an_axis_holds_what_it_shows_with_few_round_ticks(low: float, span: float) -> None:
+    """At most nine ticks, evenly apart, around both ends."""
+    first, last, ticks = degrees(low, low + span)
+    assert first <= low
+    assert last >= low + span
+    assert 2 <= len(ticks) <= 10
