@@ -93,7 +93,7 @@ def zone_name(at: datetime, zone: str = "UTC") -> str:
 
 
 @register.filter
-def length(seconds: float | None) -> str:
+def lasting(seconds: float | None) -> str:
     """A length of time in words; None is the word unknown."""
     return UNKNOWN if seconds is None else duration_text(seconds).replace(" ", NO_BREAK)
 
