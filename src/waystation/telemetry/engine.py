@@ -16,7 +16,7 @@ from waystation.kernel.authority import Authority
 from waystation.registry.models import Sensor, Site
 from waystation.telemetry import reader, stores
 from waystation.telemetry.live import RECENT_S, Track, at
-from waystation.telemetry.models import Calibration, Excursion, Progress, SiteState
+from waystation.telemetry.models import Calibration, DeviceHead, Excursion, Progress, SiteState
 from waystation.telemetry.queries import hold_of, judging_profile
 from waystation.telemetry.record_findings import note_doubts, note_excursions, note_head
 from waystation.telemetry.rules.verdict import SensorFold
@@ -41,6 +41,8 @@ class SiteTracks:
     setup: int
     tracks: dict[str, Track] = field(default_factory=dict)
     last_frame_s: float | None = None
+    saved: SiteState | None = None
+    heads: dict[UUID, DeviceHead] = field(default_factory=dict)
 
 
 class Engine:
@@ -49,10 +51,11 @@ class Engine:
     def __init__(self, partition: str = "all") -> None:
         self.partition = partition
         self.sites: dict[UUID, SiteTracks] = {}
+        self._progress: Progress | None = None
 
     def position(self) -> Position:
         """Up to where the log is judged and committed."""
-        row = Progress.objects.filter(partition=self.partition).first()
+        row = self._progress or Progress.objects.filter(partition=self.partition).first()
         return Position(row.file, row.offset) if row else Position(1, 0)
 
     def waiting(self, most: int) -> list[tuple[Frame, Position]]:
@@ -67,6 +70,7 @@ class Engine:
     def forget(self, site_id: UUID) -> None:
         """Drop what is in memory of a site: its transaction did not commit."""
         self.sites.pop(site_id, None)
+        self._progress = None
 
     def judge(self, by: Authority, frame: Frame, position: Position, *, now: datetime) -> UUID:
         """Judge one frame; call it inside a transaction. Returns the site. Judging a frame twice changes nothing."""
@@ -82,7 +86,7 @@ class Engine:
         for code, oldest_s in late.items():
             self._fold_again(site_id, state.tracks[code], oldest_s, position)
         state.last_frame_s = now.timestamp()
-        note_head(by, frame, now)
+        note_head(by, frame, state.heads, now)
         note_excursions(by, site_id, state.tracks.values(), late=set(late), now=now)
         note_doubts(by, site_id, state.tracks.values(), now=now)
         self._save_state(site_id, state, now)
@@ -98,6 +102,16 @@ class Engine:
         if held is None or held.setup != setup:
             held = self.sites[site_id] = self._rebuild(site_id, setup)
         return held
+
+    def recent(self, site_id: UUID, code: str, since_s: float) -> list[tuple[float, float]]:
+        """The corrected values of a sensor since an instant, as (Unix seconds, value), at most four hours back."""
+        track = self.tracks(site_id).tracks.get(code)
+        return [point for point in track.recent if point[0] >= since_s] if track else []
+
+    def is_quiet(self, site_id: UUID, now: datetime) -> bool:
+        """True when no sensor of the site says anything that a person could have to hear about."""
+        held = self.sites.get(site_id)
+        return held is not None and all(track.is_calm(now.timestamp()) for track in held.tracks.values())
 
     def _rebuild(self, site_id: UUID, setup: int) -> SiteTracks:
         state = SiteTracks(setup, {t.code: t for t in _tracks_of(site_id)})
@@ -144,12 +158,16 @@ class Engine:
         track.fold = fold
 
     def _advance(self, position: Position) -> None:
-        row = Progress.objects.filter(partition=self.partition).first() or Progress(partition=self.partition)
-        row.file, row.offset = position.file, position.offset
-        row.save()
+        if self._progress is None:
+            held = Progress.objects.filter(partition=self.partition).first()
+            self._progress = held or Progress(partition=self.partition)
+        self._progress.file, self._progress.offset = position.file, position.offset
+        self._progress.save()
 
     def _save_state(self, site_id: UUID, state: SiteTracks, now: datetime) -> None:
-        row = SiteState.objects.filter(site_id=site_id).first() or SiteState(site_id=site_id)
+        if state.saved is None:
+            state.saved = SiteState.objects.filter(site_id=site_id).first() or SiteState(site_id=site_id)
+        row = state.saved
         row.at, row.last_frame_at = now, at(state.last_frame_s) if state.last_frame_s else None
         row.sensors = {code: _newest(track) for code, track in state.tracks.items() if track.last_s is not None}
         row.save()

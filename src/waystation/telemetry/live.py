@@ -18,6 +18,10 @@ from waystation.telemetry.rules.verdict import SensorFold
 
 RECENT_S = 4 * 3600.0
 TREND_S = 20 * 60.0
+CALM_TREND_C_PER_H = 0.8
+CALM_HUMIDITY_PCT = 75.0
+# what a two-state signal says when all is well; compressor and defrost may say either
+NORMAL = {"door": 0.0, "compressor_fault": 0.0, "power": 1.0, "wan_primary": 1.0, "wan_backup": 1.0, "heartbeat": 1.0}
 
 
 def at(unix_s: float) -> datetime:
@@ -127,6 +131,18 @@ class Track:
     def is_silent(self, now_s: float) -> bool:
         """True when the newest reading no longer holds."""
         return self.last_s is None or now_s - self.last_s > self.hold_s
+
+    def is_calm(self, now_s: float) -> bool:
+        """True when nothing that this sensor says could interest a person: in range, steady, heard, its state normal."""
+        if self.is_silent(now_s):
+            return False
+        if self.quantity == "temperature":
+            trend = self.trend_per_h() if self.profile is not None else None
+            calm = trend is None or abs(trend) < CALM_TREND_C_PER_H
+            return not self.is_out and calm and self.frozen_since_s() is None and self.implausible_since_s is None
+        if self.quantity == "humidity":
+            return self.value is None or self.value <= CALM_HUMIDITY_PCT
+        return self.value is None or self.value == NORMAL.get(self.quantity, self.value)
 
     def frozen_since_s(self) -> float | None:
         """Since when the value stands still, once that is longer than this sensor's own history allows."""

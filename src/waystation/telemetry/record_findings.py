@@ -22,10 +22,10 @@ def note_excursions(by: Authority, site_id: UUID, tracks: Iterable[Track], *, la
     for track in tracks:
         if track.profile is None or track.fold is None:
             continue
-        held = _held(track)
-        if not held and not track.is_out and track.code not in late and not track.excursions():
-            continue
         found = track.excursions()
+        if not found and track.code not in late:
+            continue
+        held = _held(track)
         for number, one in enumerate(found):
             is_open = track.is_out and number == len(found) - 1
             _note_one(by, site_id, track, one, is_open, held, now)
@@ -151,13 +151,18 @@ def _end_doubt(by: Authority, site_id: UUID, row: Doubt, end_s: float, now: date
     record([row], entry=NewEntry("telemetry.doubt_ended", row.pk, by, now, site_id, facts={"kind": row.kind}))
 
 
-def note_head(by: Authority, frame: Frame, now: datetime) -> None:
-    """Follow a machine's sequence; numbers that are missing are kept as a break until they come."""
+def note_head(by: Authority, frame: Frame, heads: dict[UUID, DeviceHead], now: datetime) -> None:
+    """Follow a machine's sequence; numbers that are missing are kept as a break until they come.
+
+    `heads` keeps the rows between frames; it is dropped with the site's tracks.
+    """
     head = frame.head
     if head["source_class"] != "signed_batch" or not frame.seq:
         return
     machine = UUID(head["machine"])
-    row = DeviceHead.objects.filter(machine_id=machine).first() or DeviceHead(machine_id=machine)
+    if machine not in heads:
+        heads[machine] = DeviceHead.objects.filter(machine_id=machine).first() or DeviceHead(machine_id=machine)
+    row = heads[machine]
     boot, first, last = int(head["boot"]), min(frame.seq), max(frame.seq)
     expected = row.seq + 1 if boot == row.boot else 1
     if boot >= row.boot and first > expected:
