@@ -133,7 +133,7 @@ class Track:
         return self.last_s is None or now_s - self.last_s > self.hold_s
 
     def is_calm(self, now_s: float) -> bool:
-        """True when nothing that this sensor says could interest a person: in range, steady, heard, its state normal."""
+        """True when nothing it says could interest a person: in range, steady, heard, its state normal."""
         if self.is_silent(now_s):
             return False
         if self.quantity == "temperature":

@@ -1,0 +1,184 @@
+"""What is wrong at a site now: telemetry's view turned into the conditions that alarms judge.
+
+Each condition keeps the instant at which it began, taken from the readings; where only the alarm remembers it
+(a trend has no edge), `standing` gives it back, so that the same trouble stays the same alarm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from waystation.alarms.rules.conditions import Condition
+from waystation.journeys.limits import Recent, limit_of
+from waystation.product.rules.time_to_limit import TimeToLimit
+from waystation.telemetry.views import SensorView, SiteView, SpaceView
+
+RISE_C_PER_H, STEADY_C_PER_H = 0.8, 0.3
+HUMID_PCT, DRY_PCT = 75.0, 70.0
+Standing = Mapping[tuple[str, UUID], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a message needs to know of a site beside its readings."""
+
+    name: str
+    zone: str
+    lots: Mapping[UUID, int]  # live consignments by space
+
+
+def conditions(site: SiteView, place: Place, recent: Recent, standing: Standing, now: datetime) -> list[Condition]:
+    """Everything that is wrong at the site, most of it nothing on a good day."""
+    return [
+        *_site_conditions(site, place, now),
+        *(c for s in site.spaces for c in _space(site, s, place, recent, standing, now)),
+    ]
+
+
+def _site_conditions(site: SiteView, place: Place, now: datetime) -> Iterator[Condition]:
+    facts = {"asset": "site", "location": place.name}
+    if site.is_dark:
+        began = dark_since(site)
+        last = max((s.last_at for s in all_sensors(site) if s.last_at), default=None)
+        yield Condition("site_unreachable", site.id, "site", site.id, began, facts | {"last_reading_at": last}, True)
+    for sensor in site.sensors:
+        if sensor.value is None or sensor.since is None or (sensor.is_silent and not site.is_dark):
+            continue
+        if sensor.quantity == "power" and not sensor.value:
+            yield Condition("power_lost", site.id, "site", site.id, sensor.since, facts | {"asset": "mains power"})
+        if sensor.quantity in ("wan_primary", "wan_backup") and not sensor.value:
+            yield Condition("circuit_down", site.id, "circuit", sensor.id, sensor.since, facts | {"asset": sensor.name})
+    for sensor in site.sensors:
+        if sensor.quantity == "heartbeat" and not site.is_dark and (sensor.is_silent or sensor.value == 0):
+            began = _silent_since(sensor) if sensor.is_silent else sensor.since
+            if began is not None:
+                target = sensor.device_id or sensor.id
+                yield Condition("device_unreachable", site.id, "device", target, began, facts | {"asset": sensor.name})
+
+
+def _space(
+    site: SiteView, space: SpaceView, place: Place, recent: Recent, standing: Standing, now: datetime
+) -> Iterator[Condition]:
+    facts = _facts(space, place)
+    limit: TimeToLimit | None = None
+    found: list[Condition] = []
+
+    def add(rule: str, began: datetime | None, **more: Any) -> None:
+        if began is not None:
+            found.append(Condition(rule, site.id, "space", space.id, began, facts | more, space_id=space.id))
+
+    if space.excursions:
+        first = min(space.excursions, key=lambda e: e.started_at)
+        add("excursion", first.started_at, limit_c=first.limit_c, side=first.direction, peak_c=first.peak_c)
+    if not space.is_unmonitored:
+        _doubts(site, space, add, found, facts)
+    _signals(space, standing, add)
+    rising = _rising(space, standing, now)
+    add("rising", rising)
+    if space.hand_due_at is not None and space.hand_due_at <= now:
+        add("hand_reading_missed", space.hand_due_at)
+    if (found and any(c.rule in ("rising", "excursion", "compressor_fault") for c in found)) or site.is_dark:
+        limit = limit_of(space, recent, now)
+        if site.is_dark and _was_in_danger(site, space, limit, now):
+            add("worst_case_limit", dark_since(site))
+    for one in found:
+        yield _with_limit(one, limit)
+
+
+def _doubts(site: SiteView, space: SpaceView, add: Any, found: list[Condition], facts: Mapping[str, Any]) -> None:
+    for sensor in space.judging:
+        if sensor.doubt:
+            rule = (
+                "measurement_in_doubt"
+                if space.excursions
+                else "sensor_frozen"
+                if sensor.doubt == "frozen"
+                else "measurement_in_doubt"
+            )
+            add(rule, sensor.doubt_since, probe=sensor.name)
+        elif sensor.is_silent and not site.is_dark and sensor.last_at is not None:
+            found.append(
+                Condition(
+                    "sensor_silent", site.id, "sensor", sensor.id, _silent_since(sensor), {**facts, "probe": sensor.name}, True,
+                    space_id=space.id,
+                )
+            )  # fmt: skip
+
+
+def _signals(space: SpaceView, standing: Standing, add: Any) -> None:
+    fault, door, humidity = space.of("compressor_fault"), space.of("door"), space.of("humidity")
+    if fault is not None and fault.value:
+        add("compressor_fault", fault.since)
+    if door is not None and door.value and not door.is_silent:
+        add("door_open", door.since)
+    if humidity is not None and humidity.value is not None and not humidity.is_silent:
+        was = standing.get(("humidity", space.id))
+        if humidity.value > (DRY_PCT if was else HUMID_PCT):
+            add("humidity", was or humidity.since, humidity_pct=humidity.value)
+
+
+def _rising(space: SpaceView, standing: Standing, now: datetime) -> datetime | None:
+    """Since when the nearest judging probe moves towards its limit; the start is remembered by the alarm."""
+    was = standing.get(("rising", space.id))
+    near = space.nearest_to_limit()
+    if near is None or near.trend_per_h is None or near.is_silent or space.high_c is None or space.low_c is None:
+        return was if near is not None and near.is_silent else None
+    towards = near.trend_per_h if (near.value or 0.0) > (space.high_c + space.low_c) / 2 else -near.trend_per_h
+    threshold = STEADY_C_PER_H if was else RISE_C_PER_H
+    if towards < threshold and not (was and space.excursions):
+        return None
+    return was or near.last_at or now
+
+
+def _was_in_danger(site: SiteView, space: SpaceView, limit: TimeToLimit, now: datetime) -> bool:
+    """A dark space that was out, warming, without cooling or without power keeps its own alarm."""
+    power = site.of("power")
+    without_power = power is not None and power.value == 0
+    fault = space.of("compressor_fault")
+    warming = any(s.trend_per_h is not None and abs(s.trend_per_h) >= RISE_C_PER_H for s in space.judging)
+    return bool(space.judging) and (bool(space.excursions) or without_power or bool(fault and fault.value) or warming)
+
+
+def _facts(space: SpaceView, place: Place) -> dict[str, Any]:
+    near = space.nearest_to_limit()
+    limit = None
+    if near is not None and near.value is not None and space.high_c is not None and space.low_c is not None:
+        limit = space.high_c if space.high_c - near.value <= near.value - space.low_c else space.low_c
+    return {
+        "asset": space.name,
+        "location": place.name,
+        "value_c": near.value if near else None,
+        "limit_c": limit,
+        "trend_c_per_h": near.trend_per_h if near else None,
+        "last_reading_at": near.last_at if near else None,
+        "lots": place.lots.get(space.id, 0),
+    }
+
+
+def _with_limit(one: Condition, limit: TimeToLimit | None) -> Condition:
+    if limit is None:
+        return one
+    facts = dict(one.facts) | {"limit_at_worst": limit.worst.at, "limit_at_likely": limit.likely.at}
+    return Condition(
+        one.rule, one.site_id, one.object_kind, one.object_id, one.started_at, facts, one.from_missing_data, limit.worst.at, one.space_id
+    )  # fmt: skip
+
+
+def all_sensors(site: SiteView) -> Sequence[SensorView]:
+    """Every sensor of the site, those of its spaces too."""
+    return [*site.sensors, *(s for space in site.spaces for s in space.sensors)]
+
+
+def dark_since(site: SiteView) -> datetime:
+    """When the last reading of the site stopped holding."""
+    ends = [_silent_since(s) for s in all_sensors(site) if s.last_at is not None and s.quantity != "heartbeat"]
+    return max(ends, default=site.at)
+
+
+def _silent_since(sensor: SensorView) -> datetime:
+    assert sensor.last_at is not None
+    return sensor.last_at + timedelta(seconds=sensor.hold_s)
