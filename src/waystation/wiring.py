@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from waystation.evidence.ports import Transport
     from waystation.telemetry.ports import LoggerFormat
 
-ROOMS: tuple[str, ...] = ("telemetry",)
+ROOMS: tuple[str, ...] = ("telemetry", "fleet", "service_levels")
 
 _clock: Clock = SystemClock()
 

@@ -7,7 +7,7 @@ Each condition keeps the instant at which it began, taken from the readings; whe
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -54,10 +54,10 @@ def _site_conditions(site: SiteView, place: Place, now: datetime) -> Iterator[Co
             yield Condition("circuit_down", site.id, "circuit", sensor.id, sensor.since, facts | {"asset": sensor.name})
     for sensor in site.sensors:
         if sensor.quantity == "heartbeat" and not site.is_dark and (sensor.is_silent or sensor.value == 0):
-            began = _silent_since(sensor) if sensor.is_silent else sensor.since
-            if began is not None:
+            since = _silent_since(sensor) if sensor.last_at is not None and sensor.is_silent else sensor.since
+            if since is not None:
                 target = sensor.device_id or sensor.id
-                yield Condition("device_unreachable", site.id, "device", target, began, facts | {"asset": sensor.name})
+                yield Condition("device_unreachable", site.id, "device", target, since, facts | {"asset": sensor.name})
 
 
 def _space(
@@ -101,12 +101,10 @@ def _doubts(site: SiteView, space: SpaceView, add: Any, found: list[Condition], 
             )
             add(rule, sensor.doubt_since, probe=sensor.name)
         elif sensor.is_silent and not site.is_dark and sensor.last_at is not None:
-            found.append(
-                Condition(
-                    "sensor_silent", site.id, "sensor", sensor.id, _silent_since(sensor), {**facts, "probe": sensor.name}, True,
-                    space_id=space.id,
-                )
-            )  # fmt: skip
+            said = {**facts, "probe": sensor.name}
+            began = _silent_since(sensor)
+            one = Condition("sensor_silent", site.id, "sensor", sensor.id, began, said, True, space_id=space.id)
+            found.append(one)
 
 
 def _signals(space: SpaceView, standing: Standing, add: Any) -> None:
@@ -163,9 +161,7 @@ def _with_limit(one: Condition, limit: TimeToLimit | None) -> Condition:
     if limit is None:
         return one
     facts = dict(one.facts) | {"limit_at_worst": limit.worst.at, "limit_at_likely": limit.likely.at}
-    return Condition(
-        one.rule, one.site_id, one.object_kind, one.object_id, one.started_at, facts, one.from_missing_data, limit.worst.at, one.space_id
-    )  # fmt: skip
+    return replace(one, facts=facts, worst_case_at=limit.worst.at)
 
 
 def all_sensors(site: SiteView) -> Sequence[SensorView]:
