@@ -117,7 +117,10 @@ class Engine:
             if code in state.tracks:
                 track = state.tracks[code]
                 track.longest_flat_s = max(track.longest_flat_s, float(held.get("longest_flat_s", 0)))
-                if track.changed_s is None or float(held.get("changed_s", track.changed_s)) < track.changed_s == begin_s:
+                if (
+                    track.changed_s is None
+                    or float(held.get("changed_s", track.changed_s)) < track.changed_s == begin_s
+                ):
                     track.changed_s = float(held["changed_s"]) if held.get("changed_s") else track.changed_s
         state.last_frame_s = saved.last_frame_at.timestamp() if saved.last_frame_at else None
         return state

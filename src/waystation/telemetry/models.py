@@ -59,7 +59,9 @@ class Excursion(Row):
         ordering = ["-started_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["sensor", "direction", "started_at"], condition=models.Q(superseded_at=None), name="one_live_excursion"
+                fields=["sensor", "direction", "started_at"],
+                condition=models.Q(superseded_at=None),
+                name="one_live_excursion",
             )
         ]
 
@@ -149,4 +151,3 @@ class Segment(Row):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "log_file"], name="one_segment_per_log_file")]
-

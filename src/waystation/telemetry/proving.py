@@ -75,13 +75,17 @@ def prove(space: Space, start: datetime, end: datetime) -> Proof | None:
     codes = [s.code for s in sensors]
     stored = reader.readings(space.site_id, codes, int(begin_s * 1e6) - margin_us, int(end_s * 1e6) + 1)
     rows = {code: [r for r in stored if r.sensor == code] for code in codes}
-    offsets = dict(m.Calibration.objects.filter(sensor__in=sensors, unbound_at=None).values_list("sensor_id", "offset_c"))
+    offsets = dict(
+        m.Calibration.objects.filter(sensor__in=sensors, unbound_at=None).values_list("sensor_id", "offset_c")
+    )
     judged, reasons = [], list[Reason]()
     for sensor in sensors:
         profile = judging_profile(sensor)
         assert profile is not None
         offset = offsets.get(sensor.pk, 0.0)
-        readings = [Reading(r.observed_us / 1e6, None if r.value is None else r.value + offset) for r in rows[sensor.code]]
+        readings = [
+            Reading(r.observed_us / 1e6, None if r.value is None else r.value + offset) for r in rows[sensor.code]
+        ]
         one = judge_sensor(readings, profile, hold_of(sensor), begin_s, end_s)
         judged.append(one)
         gaps = [Reason(g.start_s, g.end_s, sensor.code, g.cause.replace("_", " ")) for g in one.gaps]
@@ -106,7 +110,9 @@ def _reasons(sensor: Sensor, rows: Sequence[Stored], begin_s: float, end_s: floa
     found = []
     for doubt in m.Doubt.objects.filter(sensor=sensor).exclude(decision="readings_stand"):
         until = doubt.ended_at.timestamp() if doubt.ended_at else end_s
-        found.append(_cut(doubt.started_at.timestamp(), until, begin_s, end_s, sensor.code, f"{doubt.kind}: {doubt.detail}"))
+        found.append(
+            _cut(doubt.started_at.timestamp(), until, begin_s, end_s, sensor.code, f"{doubt.kind}: {doubt.detail}")
+        )
     found += _uncertified(sensor, begin_s, end_s)
     allowed = set(sensor.space.profile.source_classes)  # type: ignore[union-attr]
     hold_s = hold_of(sensor)
@@ -165,4 +171,3 @@ def _cut(start: float, until: float, begin_s: float, end_s: float, sensor: str, 
 
 def _end(at: datetime | None) -> float:
     return at.timestamp() if at else float("inf")
-

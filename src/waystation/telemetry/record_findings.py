@@ -41,7 +41,13 @@ def _held(track: Track) -> dict[tuple[str, datetime], Excursion]:
 
 
 def _note_one(
-    by: Authority, site_id: UUID, track: Track, one: Found, is_open: bool, held: dict[tuple[str, datetime], Excursion], now: datetime
+    by: Authority,
+    site_id: UUID,
+    track: Track,
+    one: Found,
+    is_open: bool,
+    held: dict[tuple[str, datetime], Excursion],
+    now: datetime,
 ) -> None:
     assert track.profile is not None
     key = (one.direction, at(one.start_s))
@@ -63,7 +69,11 @@ def _note_one(
             found_late=not is_open and now.timestamp() - one.end_s > JUST_NOW_S,
         )
     ended = None if is_open else at(one.end_s)
-    if not opened and row.ended_at == ended and (ended is None or (row.peak_c, row.measured_s) == (one.peak_c, one.measured_s)):
+    if (
+        not opened
+        and row.ended_at == ended
+        and (ended is None or (row.peak_c, row.measured_s) == (one.peak_c, one.measured_s))
+    ):
         return
     verb = "opened" if opened and ended is None else "closed" if row.ended_at is None else "rejudged"
     row.ended_at, row.peak_c = ended, one.peak_c
@@ -72,7 +82,12 @@ def _note_one(
 
 
 def _supersede(
-    by: Authority, site_id: UUID, track: Track, found: tuple[Found, ...], held: dict[tuple[str, datetime], Excursion], now: datetime
+    by: Authority,
+    site_id: UUID,
+    track: Track,
+    found: tuple[Found, ...],
+    held: dict[tuple[str, datetime], Excursion],
+    now: datetime,
 ) -> None:
     """An excursion that the fuller history tells differently stays, marked, beside the one that replaces it."""
     true = {(one.direction, at(one.start_s)) for one in found}
@@ -106,7 +121,11 @@ def note_doubts(by: Authority, site_id: UUID, tracks: Iterable[Track], *, now: d
         frozen_since = track.frozen_since_s()
         signs = (
             ("frozen", frozen_since, f"flat at {track.value:g} °C" if track.value is not None else ""),
-            ("implausible", track.last_s if track.implausible() else None, f"{track.value} is outside the sensor's range"),
+            (
+                "implausible",
+                track.last_s if track.implausible() else None,
+                f"{track.value} is outside the sensor's range",
+            ),
         )
         for kind, since_s, detail in signs:
             row = open_rows.get((track.sensor_id, kind))
@@ -128,7 +147,9 @@ def _open_doubt(
     for excursion in Excursion.objects.filter(sensor_id=track.sensor_id, ended_at=None, superseded_at=None):
         excursion.in_doubt = f"measurement in doubt: {detail}"
         changed.append(excursion)
-    record(changed, [NewEvent(data=facts)], entry=NewEntry("telemetry.doubt_opened", row.pk, by, now, site_id, facts=facts))
+    record(
+        changed, [NewEvent(data=facts)], entry=NewEntry("telemetry.doubt_opened", row.pk, by, now, site_id, facts=facts)
+    )
 
 
 def note_head(by: Authority, frame: Frame, now: datetime) -> None:
@@ -142,7 +163,10 @@ def note_head(by: Authority, frame: Frame, now: datetime) -> None:
     expected = row.seq + 1 if boot == row.boot else 1
     if boot >= row.boot and first > expected:
         row.breaks = [*row.breaks, {"boot": boot, "first": expected, "last": first - 1}][-100:]
-        record([row], entry=NewEntry("telemetry.sequence_broken", machine, by, now, UUID(head["site"]), facts=row.breaks[-1]))
+        record(
+            [row],
+            entry=NewEntry("telemetry.sequence_broken", machine, by, now, UUID(head["site"]), facts=row.breaks[-1]),
+        )
     elif row.breaks:
         row.breaks = [b for b in row.breaks if not (b["boot"] == boot and first <= b["first"] and b["last"] <= last)]
     if (boot, last) > (row.boot, row.seq):

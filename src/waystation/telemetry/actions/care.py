@@ -84,10 +84,15 @@ def hand_reading(
     space = one(Space, space_id)
     by.require("telemetry.write_hand", space.site_id)
     if not -200.0 <= value_c <= 200.0:
-        raise BadInput("telemetry.hand_value", f"{value_c} °C cannot be.", "Read again.", field="value_c", value=value_c)
+        raise BadInput(
+            "telemetry.hand_value", f"{value_c} °C cannot be.", "Read again.", field="value_c", value=value_c
+        )
     if observed_at > now + timedelta(minutes=1):
         raise BadInput(
-            "telemetry.hand_future", f"{observed_at:%H:%M} UTC lies ahead.", "Write when it was read.", field="observed_at"
+            "telemetry.hand_future",
+            f"{observed_at:%H:%M} UTC lies ahead.",
+            "Write when it was read.",
+            field="observed_at",
         )
     if not instrument.strip():
         raise BadInput("telemetry.hand_instrument", "No instrument is named.", "Write its number.", field="instrument")
@@ -128,7 +133,9 @@ def decide_doubt(
         if doubt is None:
             raise NotFound("telemetry.doubt_unknown", f"There is no doubt {doubt_id}.", "Open the space to see them.")
         sensor = doubt.sensor
-        by.require("incidents.work" if not by.may("telemetry.decide_doubt") else "telemetry.decide_doubt", sensor.site_id)
+        by.require(
+            "incidents.work" if not by.may("telemetry.decide_doubt") else "telemetry.decide_doubt", sensor.site_id
+        )
         if doubt.decided_at is not None:
             raise Conflict("telemetry.doubt_decided", "This doubt is decided already.", "Open its entry.")
         _may_decide(by, doubt, decision, reason, now, fresh_proof)
@@ -150,7 +157,9 @@ def _may_decide(by: Authority, doubt: Doubt, decision: str, reason: str, now: da
     if (out or decision == "readings_stand") and not (is_quality and fresh_proof):
         raise NotAllowed(
             "telemetry.out_of_range_stays",
-            "The reading is out of range, so only QA decides about it, signed." if out else "Only QA says that doubted readings stand.",
+            "The reading is out of range, so only QA decides about it, signed."
+            if out
+            else "Only QA says that doubted readings stand.",
             "Ask QA; until then the space counts as out of range.",
         )
     if decision == "sensor_failed" and not _second_measurement(doubt, now):

@@ -44,16 +44,16 @@ def signed_batch(machine_id: UUID, body: bytes, signature: bytes, *, now: dateti
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(machine.public_key)).verify(signature, body)
     except (InvalidSignature, ValueError):
         raise NotSignedIn(
-            "telemetry.signature", f"The signature of {machine.name} does not fit the body.", "Sign the exact bytes sent."
+            "telemetry.signature",
+            f"The signature of {machine.name} does not fit the body.",
+            "Sign the exact bytes sent.",
         ) from None
     by = access.authority_of_machine(machine, now, strength="device_key")
     by.require("telemetry.ingest", machine.site_id)
     return by, accept(by, machine.site_id, body, now=now, source_class="signed_batch", machine=str(machine.pk))
 
 
-def accept(
-    by: Authority, site_id: UUID, body: bytes, *, now: datetime, source_class: str, machine: str
-) -> Accepted:
+def accept(by: Authority, site_id: UUID, body: bytes, *, now: datetime, source_class: str, machine: str) -> Accepted:
     """Take a batch for a site under a source class; readings of unknown codes are kept for adoption and named."""
     by.require("telemetry.ingest", site_id)
     now_us = round(now.timestamp() * 1e6)
@@ -80,7 +80,12 @@ def plain_readings(
 
 
 def frame_of(
-    site_id: UUID, readings: Iterable[BatchReading], received_us: int, source_class: str, machine: str, head: dict[str, Any]
+    site_id: UUID,
+    readings: Iterable[BatchReading],
+    received_us: int,
+    source_class: str,
+    machine: str,
+    head: dict[str, Any],
 ) -> Frame:
     """Readings as one frame of the log."""
     rows = list(readings)

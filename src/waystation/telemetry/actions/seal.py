@@ -24,9 +24,7 @@ def seal(by: Authority, *, now: datetime) -> int:
     by.require("platform.operate")
     log = stores.log()
     log.rotate()
-    judged = min(
-        (Position(p.file, p.offset) for p in Progress.objects.all()), default=Position(0, 0)
-    )
+    judged = min((Position(p.file, p.offset) for p in Progress.objects.all()), default=Position(0, 0))
     made = 0
     for number in log.files():
         if number > judged.file or (number == judged.file and judged.offset < _size(number)):

@@ -47,7 +47,9 @@ def parse_batch(body: bytes, *, now_us: int) -> Batch:
     except (ValueError, RecursionError):
         raise _bad("body", "", "is not JSON", "Send a JSON object in UTF-8.") from None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise _bad("schema", document.get("schema") if isinstance(document, dict) else "", f"is not {SCHEMA}", "Set it.")
+        raise _bad(
+            "schema", document.get("schema") if isinstance(document, dict) else "", f"is not {SCHEMA}", "Set it."
+        )
     rows = document.get("readings", [])
     if not isinstance(rows, list) or len(rows) > MOST_READINGS:
         raise _bad("readings", "", f"is not a list of at most {MOST_READINGS}", "Split the batch.")
@@ -120,4 +122,6 @@ def _members(document: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 def _bad(field: str, value: object, what: str, next_step: str) -> BadInput:
     shown = str(value)[:60]
-    return BadInput("telemetry.batch", f"{field} {what}{f': {shown}' if shown else ''}.", next_step, field=field, value=shown)
+    return BadInput(
+        "telemetry.batch", f"{field} {what}{f': {shown}' if shown else ''}.", next_step, field=field, value=shown
+    )
