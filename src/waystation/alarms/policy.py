@@ -104,8 +104,8 @@ def set_policy(
         for role in level.roles:
             _check_role(role)
     with transaction.atomic():
-        held = EscalationPolicy.objects.select_for_update().filter(site_id=site_id, severity=severity, replaced_at=None)
-        before = list(held)
+        held = EscalationPolicy.objects.select_for_update().filter(severity=severity, replaced_at=None)
+        before = [p for p in held if p.site_id == site_id]
         for old in before:
             old.replaced_at = now
         row = EscalationPolicy(site_id=site_id, severity=severity, levels=policy.as_list(), at=now)
