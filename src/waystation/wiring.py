@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from waystation.kernel.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from waystation.runbooks.ports import Actuator
     from waystation.telemetry.ports import LoggerFormat
 
-ROOMS: tuple[str, ...] = ("alarms", "incidents")
+ROOMS: tuple[str, ...] = ("alarms", "incidents", "runbooks")
 
 _clock: Clock = SystemClock()
 
@@ -37,3 +38,10 @@ def logger_formats() -> tuple[LoggerFormat, ...]:
     from waystation.adapters.ingest.parquet.reader import ParquetFormat
 
     return (ParquetFormat(), BerlingerFormat(), LineProtocolFormat(), CsvFormat())
+
+
+def actuator() -> Actuator:
+    """What a run's steps go through: a person is asked, until an owner opts in to more."""
+    from waystation.adapters.actuate.advisory.actuator import Advisory
+
+    return Advisory()

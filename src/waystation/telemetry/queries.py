@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from waystation.registry.models import ProductProfile, Sensor, Site, Space
+from waystation.registry.models import ProductProfile, Sensor, Space
 from waystation.telemetry import models as m
 from waystation.telemetry.rules.profile import Profile, parse_rule
 from waystation.telemetry.views import OpenExcursion, SensorView, SiteView, SpaceView
