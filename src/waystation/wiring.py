@@ -12,9 +12,10 @@ from waystation.kernel.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from waystation.evidence.ports import Transport
+    from waystation.runbooks.ports import Actuator
     from waystation.telemetry.ports import LoggerFormat
 
-ROOMS: tuple[str, ...] = ("telemetry", "fleet", "service_levels")
+ROOMS: tuple[str, ...] = ("telemetry", "alarms", "incidents", "runbooks", "fleet", "service_levels")
 
 _clock: Clock = SystemClock()
 
@@ -39,6 +40,7 @@ def logger_formats() -> tuple[LoggerFormat, ...]:
     from waystation.adapters.ingest.parquet.reader import ParquetFormat
 
     return (ParquetFormat(), BerlingerFormat(), LineProtocolFormat(), CsvFormat())
+
 
 
 @lru_cache(maxsize=8)
@@ -70,3 +72,10 @@ def transport(channel: str) -> Transport | None:
         settings.EMAIL_HOST_PASSWORD,
         settings.EMAIL_USE_TLS,
     )
+
+def actuator() -> Actuator:
+    """What a run's steps go through: a person is asked, until an owner opts in to more."""
+    from waystation.adapters.actuate.advisory.actuator import Advisory
+
+    return Advisory()
+
