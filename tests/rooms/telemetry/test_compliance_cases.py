@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.rooms.telemetry.oracle import data_folder
-
 from waystation.telemetry.rules import calibration, continuity, forwarding, guard_band, local_time, usp
 from waystation.telemetry.rules.mkt import MktSum, mkt_equal_c
 from waystation.telemetry.rules.profile import Profile, parse_rule

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.rooms.telemetry import oracle
 
+from tests.rooms.telemetry import oracle
 from waystation.telemetry.rules import usp
 from waystation.telemetry.rules.calibration import calibration_status
 from waystation.telemetry.rules.continuity import Record, judge_continuity

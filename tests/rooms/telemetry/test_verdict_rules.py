@@ -8,8 +8,8 @@ from collections import Counter
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.rooms.telemetry import oracle
 
+from tests.rooms.telemetry import oracle
 from waystation.telemetry.rules.profile import DurationRule, Profile
 from waystation.telemetry.rules.series import Moment, Reading, default_hold_s, median_interval_s, moments
 from waystation.telemetry.rules.space import combined_timeline, judge_space, side_timeline, worst_verdict
