@@ -12,7 +12,7 @@ from waystation.kernel.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from waystation.telemetry.ports import LoggerFormat
 
-ROOMS: tuple[str, ...] = ("telemetry",)
+ROOMS: tuple[str, ...] = ("telemetry", "product", "spares")
 
 _clock: Clock = SystemClock()
 
