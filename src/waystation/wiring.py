@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from waystation.runbooks.ports import Actuator
     from waystation.telemetry.ports import LoggerFormat
 
-ROOMS: tuple[str, ...] = ("telemetry", "alarms", "incidents", "runbooks", "fleet", "service_levels")
+ROOMS: tuple[str, ...] = ("telemetry", "product", "alarms", "incidents", "runbooks", "fleet", "spares", "service_levels")
 
 _clock: Clock = SystemClock()
 

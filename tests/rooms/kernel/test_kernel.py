@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waystation.kernel import canonical as c
-from waystation.kernel import clock, ids, refusals, states, units
+from waystation.kernel import clock, figures, ids, refusals, states, units
 from waystation.kernel.authority import EVERYWHERE, Authority
 
 plain_values = st.recursive(
@@ -121,3 +121,10 @@ def test_refusals_share_one_shape() -> None:
     kinds = [k for k in vars(refusals).values() if isinstance(k, type) and issubclass(k, refusals.Refusal)]
     for kind in kinds:
         assert {"code", "message", "next_step"} <= set(kind("a.b", "No.", "Do this.").as_dict())
+
+
+def test_a_figure_never_travels_without_its_source() -> None:
+    """Name, value, unit, source and detail stand in one phrase; without a detail there are no empty brackets."""
+    drive = figures.Figure("drive", 3060.0, "s", "measured", "41 trips")
+    assert drive.words() == "drive 3060 s, measured (41 trips)"
+    assert figures.Figure("recheck", 0.5, "h", "assumed").words() == "recheck 0.5 h, assumed"

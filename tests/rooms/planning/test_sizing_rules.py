@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from waystation.kernel.refusals import BadInput
 from waystation.planning.rules import classification as c
-from waystation.planning.rules import minimum as mn
 from waystation.planning.rules import sample_policy as sp
 from waystation.planning.rules import sizing as sz
+from waystation.spares.rules import minimum as mn
 
 usage = st.floats(0, 500)
 weeks = st.floats(0, 52)

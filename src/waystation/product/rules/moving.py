@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from waystation.kernel.figures import Figure, Source
 from waystation.kernel.units import duration_text
 from waystation.product.rules.exposure import Verdict
-from waystation.product.rules.figures import Figure, Source
 
 
 @dataclass(frozen=True, slots=True)

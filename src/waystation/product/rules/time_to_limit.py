@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from waystation.kernel.figures import Figure, Source
 from waystation.kernel.refusals import BadInput
 from waystation.kernel.units import duration_text
-from waystation.product.rules.figures import Figure, Source
 
 TREND_WINDOW_S = 3600.0
 TREND_SPAN_S = 600.0

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from waystation.kernel.figures import Figure, Source
 from waystation.kernel.refusals import BadInput
-from waystation.spares.rules.figures import Figure, Source
 
 WORST_LEVEL = 0.9
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from waystation.kernel.figures import Figure
 from waystation.spares.rules.durations import Duration, levels, quantile, rank
-from waystation.spares.rules.figures import Figure
 from waystation.spares.rules.gates import Gate, opening
 
 Kind = Literal["prepare", "travel", "install", "recheck"]

@@ -19,6 +19,6 @@ class Figure:
     detail: str = ""
 
     def words(self) -> str:
-        """The figure as a person reads it: `drive 3 060 s, measured (41 trips)`."""
+        """The figure as a person reads it: `drive 3060 s, measured (41 trips)`."""
         detail = f" ({self.detail})" if self.detail else ""
         return f"{self.name} {self.value:g} {self.unit}, {self.source}{detail}"

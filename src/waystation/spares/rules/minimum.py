@@ -40,7 +40,7 @@ class Bounds:
     def __post_init__(self) -> None:
         if self.minimum < 0 or (self.maximum is not None and self.maximum < self.minimum):
             raise BadInput(
-                "planning.bounds",
+                "spares.bounds",
                 f"Minimum {self.minimum} and maximum {self.maximum} cannot both hold.",
                 "Give a minimum of zero or more and a maximum not below it.",
                 field="minimum",

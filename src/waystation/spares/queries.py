@@ -1,0 +1,196 @@
+"""Reading stock: by hub and group, a unit's whole life, the hub desk, an incident's candidates, short shelves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Q
+
+from waystation.kernel.authority import Authority
+from waystation.registry.models import Site
+from waystation.registry.queries import one
+from waystation.spares import models as m
+from waystation.spares import paths
+from waystation.spares.rules import minimum
+from waystation.spares.rules.restore import Reach, reach
+
+ON_HAND = ("stocked", "reserved")
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One part at one hub: what is ready, and by state what lies there but is no cover."""
+
+    hub: str
+    group: str
+    part: str
+    ready: int
+    not_cover: tuple[tuple[str, int], ...]
+    break_glass: int
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the hub desk has to do, in the order in which it is due."""
+
+    to_pick: tuple[m.Dispatch, ...]
+    on_the_way: tuple[m.Dispatch, ...]
+    returns_due: tuple[m.Return, ...]
+    to_check: tuple[m.Unit, ...]
+    conflicts: tuple[m.Scan, ...]
+
+
+def hubs(by: Authority) -> list[m.Hub]:
+    """Every hub, by name."""
+    by.require("spares.read")
+    return list(m.Hub.objects.select_related("site"))
+
+
+def hub(by: Authority, key: UUID | str) -> m.Hub:
+    """One hub by id or code."""
+    by.require("spares.read")
+    return one(m.Hub, key)
+
+
+def unit(by: Authority, key: UUID | str) -> m.Unit:
+    """One unit by id or serial."""
+    by.require("spares.read")
+    return one(m.Unit, key, by="serial", among=m.Unit.objects.select_related("part", "hub", "site"))
+
+
+def units(by: Authority, *, hub_id: UUID | None = None, state: str = "", group: str = "") -> list[m.Unit]:
+    """Units by place, state and group; at most 1 000. Break-glass stock is shown only to those who may release it."""
+    by.require("spares.read")
+    rows = _seen(by, m.Unit.objects.select_related("part", "hub", "site"))
+    asked = {"hub_id": hub_id, "state": state, "part__group": group}
+    return list(rows.filter(**{name: value for name, value in asked.items() if value})[:1000])
+
+
+def stock(by: Authority, *, hub_id: UUID | None = None) -> tuple[Shelf, ...]:
+    """By hub and part: only stocked units count as ready; everything else is listed with its state."""
+    by.require("spares.read")
+    rows = m.Unit.objects.filter(hub__isnull=False)
+    rows = rows.filter(hub_id=hub_id) if hub_id else rows
+    counted = (
+        rows.values_list("hub__name", "part__group", "part__code", "state", "break_glass")
+        .annotate(n=Count("pk"))
+        .order_by("hub__name", "part__group", "part__code", "state")
+    )
+    shelves: dict[tuple[str, str, str], dict[str, int]] = {}
+    sealed = by.may("spares.break_glass")
+    for place, group, part, state, glass, count in counted:
+        held = shelves.setdefault((place, group, part), {})
+        name = "break glass" if glass else state
+        if not glass or sealed:
+            held[name] = held.get(name, 0) + count
+    return tuple(
+        Shelf(
+            *key,
+            states.get("stocked", 0),
+            tuple((s, n) for s, n in sorted(states.items()) if s not in ("stocked", "break glass")),
+            states.get("break glass", 0),
+        )
+        for key, states in shelves.items()
+        if states
+    )
+
+
+def on_hand(group: str, hub_id: UUID | None = None) -> dict[str, int]:
+    """How many units of a group are ready, reserved, in transit: every unit counted once, by its state."""
+    rows = m.Unit.objects.filter(part__group=group)
+    rows = rows.filter(hub_id=hub_id) if hub_id else rows
+    return dict(rows.values_list("state").annotate(n=Count("pk")).order_by("state"))
+
+
+def shelves(group: str = "") -> tuple[minimum.Shelf, ...]:
+    """Every target judged at its own hub by its own stock; the sum over hubs says nothing."""
+    targets = m.StockTarget.objects.select_related("hub")
+    targets = targets.filter(group=group) if group else targets
+    bounds = [
+        minimum.Bounds(t.hub.name, t.group, t.minimum, t.maximum, t.band, t.break_glass)
+        for t in targets.order_by("hub__name", "group")
+    ]
+    counted = (
+        m.Unit.objects.filter(hub__isnull=False)
+        .values_list("hub__name", "part__code", "state", "break_glass", "part__group")
+        .annotate(n=Count("pk"))
+        .order_by("hub__name", "part__code", "state")
+    )
+    held = [minimum.Held(place, part, state, n, glass) for place, part, state, glass, _, n in counted]
+    return minimum.shelves(held, bounds, {part: group for _, part, _, _, group, _ in counted})
+
+
+def alerts(by: Authority, group: str = "") -> tuple[minimum.Shelf, ...]:
+    """The shelves below their minimum, most critical band first."""
+    by.require("spares.read")
+    return minimum.alerts(shelves(group))
+
+
+def timeline(by: Authority, unit_id: UUID) -> list[m.Custody]:
+    """One unit's whole life in order: hubs, ways, sites, returns, disposal."""
+    by.require("spares.read")
+    return list(m.Custody.objects.filter(unit_id=unit_id))
+
+
+def desk(by: Authority, hub_id: UUID) -> Desk:
+    """The lists of one hub."""
+    by.require("spares.read")
+    live = m.Dispatch.objects.filter(from_hub_id=hub_id, ended_at=None).select_related(
+        "unit__part", "to_site", "to_hub"
+    )
+    due = m.Return.objects.filter(to_hub_id=hub_id, received_at=None, ended_at=None).select_related("unit__part")
+    scans = m.Scan.objects.filter(Q(hub_id=hub_id) | Q(hub=None), outcome="conflict")
+    return Desk(
+        tuple(live.filter(state="planned").order_by("promised_at")),
+        tuple(live.filter(state__in=["picked", "in_transit", "delivered"]).order_by("promised_at")),
+        tuple(due.order_by("due_at")),
+        tuple(m.Unit.objects.filter(hub_id=hub_id, state="received").select_related("part")),
+        tuple(scans.order_by("scanned_at")),
+    )
+
+
+def candidates(by: Authority, incident_id: UUID) -> list[m.Attempt]:
+    """The candidates of the newest round of an incident, in the order of the decision."""
+    by.require("spares.read")
+    last = m.Attempt.objects.filter(incident_id=incident_id).order_by("-at", "-round_id").first()
+    return list(m.Attempt.objects.filter(round_id=last.round_id).order_by("place")) if last else []
+
+
+def of_incident(by: Authority, incident_id: UUID) -> dict[str, Sequence[Any]]:
+    """Reservations, dispatches, orders and returns of an incident."""
+    by.require("spares.read")
+    return {
+        "reservations": list(m.Reservation.objects.filter(incident_id=incident_id).select_related("unit__part")),
+        "dispatches": list(
+            m.Dispatch.objects.filter(incident_id=incident_id).select_related(
+                "unit__part", "from_hub", "to_site__service_class", "to_hub", "lane"
+            )
+        ),
+        "orders": list(m.Order.objects.filter(incident_id=incident_id).select_related("offer__vendor")),
+        "returns": list(m.Return.objects.filter(incident_id=incident_id).select_related("unit__part")),
+    }
+
+
+def dispatch(by: Authority, dispatch_id: UUID) -> m.Dispatch:
+    """One dispatch with unit, hub, site and reservation."""
+    by.require("spares.read")
+    rows = m.Dispatch.objects.select_related("unit__part", "from_hub", "to_site", "to_hub", "reservation", "lane")
+    return one(m.Dispatch, dispatch_id, among=rows)
+
+
+def can_be_reached(by: Authority, site_id: UUID, part: Any, within_s: float, week_start: datetime) -> tuple[Reach, ...]:
+    """ "Can this site be reached within T from anywhere?" By lane, over every hour of a week, best first."""
+    by.require("spares.read")
+    site = one(Site, site_id)
+    lanes = m.Lane.objects.filter(site=site).select_related("hub").order_by("hub__name", "mode")
+    ways = [paths.by_lane(lane.hub, lane, site, part) for lane in lanes]
+    ways += [paths.by_lane(cabinet, None, site, part) for cabinet in m.Hub.objects.filter(site=site)]
+    return reach(tuple(ways), week_start, within_s)
+
+
+def _seen(by: Authority, rows: Any) -> Any:
+    return rows if by.may("spares.break_glass") else rows.filter(break_glass=False)
