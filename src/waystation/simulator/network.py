@@ -160,7 +160,11 @@ def read(raw: Mapping[str, Any]) -> Network:
     """The network in a document of schema `waystation.network/1`."""
     if raw.get("schema") != SCHEMA:
         raise BadInput(
-            "simulator.network", f"This is no {SCHEMA}.", "Give a network file.", field="schema", value=raw.get("schema")
+            "simulator.network",
+            f"This is no {SCHEMA}.",
+            "Give a network file.",
+            field="schema",
+            value=raw.get("schema"),
         )
     profiles = {p["code"]: p for p in raw["product_profiles"]}
     return Network(raw, tuple(_site(raw, profiles, site) for site in raw["sites"]))
@@ -179,9 +183,17 @@ def _site(raw: Mapping[str, Any], profiles: Mapping[str, Any], site: Mapping[str
     sensors = [_sensor(code, "", i, "gateway") for i in instruments]
     sensors += [_heartbeat(code, device) for device in devices if device.component_class in BEATING]
     return SitePlan(
-        code, site["kind"], site["zone"], site["state"], site["climate"], site["power"], spaces, devices, tuple(sensors),
-        site,
-    )  # fmt: skip
+        code=code,
+        kind=site["kind"],
+        zone=site["zone"],
+        state=site["state"],
+        climate=site["climate"],
+        power=site["power"],
+        spaces=spaces,
+        devices=devices,
+        sensors=tuple(sensors),
+        raw=site,
+    )
 
 
 def _space(
@@ -196,7 +208,9 @@ def _space(
     sensors = [_probe(raw, site["code"], space["code"], probe) for probe in space["probes"]]
     for instrument in instruments:
         if instrument["quantity"] not in missing:
-            device = controller if instrument["quantity"] in ("compressor", "compressor_fault", "defrost") else "gateway"
+            device = (
+                controller if instrument["quantity"] in ("compressor", "compressor_fault", "defrost") else "gateway"
+            )
             sensors.append(_sensor(site["code"], space["code"], instrument, device))
     return SpacePlan(
         site["code"],
@@ -232,7 +246,9 @@ def _sensor(site: str, space: str, instrument: Mapping[str, Any], device: str) -
 
 
 def _probe(raw: Mapping[str, Any], site: str, space: str, probe: Mapping[str, Any]) -> SensorPlan:
-    plan = _sensor(site, space, raw["instruments"]["probe"] | {"suffix": probe["code"], "name": probe["name"]}, "gateway")
+    plan = _sensor(
+        site, space, raw["instruments"]["probe"] | {"suffix": probe["code"], "name": probe["name"]}, "gateway"
+    )
     return replace(plan, position=probe["position"], offset_c=probe["offset_c"], probe=probe)
 
 
