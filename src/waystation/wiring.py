@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from waystation.runbooks.ports import Actuator
     from waystation.telemetry.ports import LoggerFormat
 
-ROOMS: tuple[str, ...] = ("telemetry", "product", "alarms", "incidents", "runbooks", "fleet", "spares", "service_levels")
+ROOMS: tuple[str, ...] = (
+    "telemetry",
+    "product",
+    "alarms",
+    "incidents",
+    "runbooks",
+    "fleet",
+    "spares",
+    "service_levels",
+)
 
 _clock: Clock = SystemClock()
 
@@ -40,7 +49,6 @@ def logger_formats() -> tuple[LoggerFormat, ...]:
     from waystation.adapters.ingest.parquet.reader import ParquetFormat
 
     return (ParquetFormat(), BerlingerFormat(), LineProtocolFormat(), CsvFormat())
-
 
 
 @lru_cache(maxsize=8)
@@ -73,9 +81,9 @@ def transport(channel: str) -> Transport | None:
         settings.EMAIL_USE_TLS,
     )
 
+
 def actuator() -> Actuator:
     """What a run's steps go through: a person is asked, until an owner opts in to more."""
     from waystation.adapters.actuate.advisory.actuator import Advisory
 
     return Advisory()
-
