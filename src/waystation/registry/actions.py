@@ -221,3 +221,13 @@ def _write(by: Authority, row: R, kind: str, verb: str, now: datetime, reason: s
 def zone_of(site: m.Site) -> ZoneInfo:
     """The site's time zone."""
     return ZoneInfo(site.zone)
+
+
+def bind_unit(by: Authority, device: m.Device, *, unit_id: UUID, serial: str, part_id: UUID, now: datetime) -> m.Device:
+    """The device of that name is another piece of hardware from now on; what it is measured against stays."""
+    by.require("spares.dispatch", device.site_id)
+    before, device.serial, device.unit_id, device.part_id = device.serial, serial, unit_id, part_id
+    facts = {"device": device.name, "before": before, "after": serial}
+    entry = NewEntry("registry.unit_bound", device.pk, by, now, device.site_id, facts=facts)
+    record([device], [NewEvent(data=facts)], entry=entry)
+    return device

@@ -134,6 +134,6 @@ INVENTORY_GROUPS = (
 
 
 def _group_of(component_class: str) -> str:
-    if component_class in ("compressor_controller", "refrigeration_interface"):
+    if component_class in ("refrigeration_controller", "refrigeration_interface"):
         return "Refrigeration interfaces"
     return "Access control" if component_class == "access_control" else "Devices"

@@ -6,18 +6,41 @@ from datetime import datetime
 
 from waystation import wiring
 from waystation.access.queries import system_authority
+from waystation.alarms import actions as alarms
 from waystation.evidence import outbox, sequencer
+from waystation.journeys import runs
+from waystation.journeys.reading import Rounds
+from waystation.spares.actions import hold
 from waystation.telemetry.actions.seal import seal
 from waystation.worker.loops import Loop
 
 
 def all_loops() -> list[Loop]:
     """Every loop of the platform, in the order in which a round runs them."""
+    rounds = Rounds()
     return [
+        Loop("judge", 0.2, rounds.judge_waiting),
+        Loop("rounds", 30.0, rounds.tick),
+        Loop("deadlines", 5.0, deadlines),
+        Loop("runs", 2.0, advance_runs),
         Loop("outbox", 1.0, deliver),
         Loop("sequencer", 2.0, sequencer.run),
         Loop("sealer", 3600.0, seal_readings),
     ]
+
+
+def deadlines(now: datetime) -> int:
+    """Escalations, ended suppressions, overdue route tests, expired reservations."""
+    by = system_authority("deadlines")
+    found = alarms.due(by, now=now)
+    failed = alarms.fail_overdue_tests(by, now=now)
+    ended = hold.expire_due(by, now=now)
+    return len(found.pages) + len(failed) + len(ended)
+
+
+def advance_runs(now: datetime) -> int:
+    """Drive the runs that wait for nobody, and end what nobody answered."""
+    return runs.advance(system_authority("runs"), wiring.actuator(), now=now)
 
 
 def deliver(now: datetime) -> int:

@@ -1,0 +1,136 @@
+"""Readings in, verdicts and series out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Router, Schema, Status
+
+from waystation import wiring
+from waystation.api.auth import by
+from waystation.journeys import reading
+from waystation.kernel.refusals import BadInput
+from waystation.registry import queries as registry
+from waystation.telemetry import queries
+from waystation.telemetry.actions import care, ingest
+
+router = Router()
+
+
+class AcceptedOut(Schema):
+    """What became durable; `digest` is the `previous` of the next batch; `unknown` codes wait for adoption."""
+
+    readings: int
+    digest: str
+    unknown: list[str]
+
+
+class HandReadingIn(Schema):
+    """A temperature that a person read, in degrees Celsius."""
+
+    value_c: float
+    observed_at: datetime
+    instrument: str
+    certificate: str = ""
+    reason: str = ""
+
+
+class DoubtIn(Schema):
+    """What the sensor's doubted readings are: sensor_failed or readings_stand."""
+
+    decision: str
+    reason: str
+
+
+class BindIn(Schema):
+    """A probe with its certificate."""
+
+    probe_serial: str
+    certificate: str
+    laboratory: str
+    valid_from: datetime
+    valid_until: datetime
+    offset_c: float = 0.0
+    uncertainty_c: float = 0.0
+    as_found_c: float | None = None
+    as_left_c: float | None = None
+
+
+@router.post("/batches", response={202: AcceptedOut}, auth=None)
+def batches(request: HttpRequest) -> Status[AcceptedOut]:
+    """A batch signed by a gateway: `X-Waystation-Machine` names it, `X-Waystation-Signature` is Ed25519 in base64."""
+    try:
+        machine_id = UUID(request.headers.get("X-Waystation-Machine", ""))
+        signature = base64.b64decode(request.headers.get("X-Waystation-Signature", ""), validate=True)
+    except (ValueError, binascii.Error):
+        raise BadInput(
+            "telemetry.signature_header", "The machine's id or signature cannot be read.", "Send both headers."
+        ) from None
+    now = wiring.clock().now()
+    who, accepted = ingest.signed_batch(machine_id, request.body, signature, now=now)
+    reading.heard(who, accepted, now=now)
+    return Status(202, AcceptedOut(readings=accepted.readings, digest=accepted.digest, unknown=list(accepted.unknown)))
+
+
+@router.post("/sites/{site}/readings", response={202: AcceptedOut})
+def readings(request: HttpRequest, site: str) -> Status[AcceptedOut]:
+    """The same batch without a signature, over an authenticated connection."""
+    who, now = by(request), wiring.clock().now()
+    site_id = registry.site_by_code(site).pk
+    accepted = ingest.accept(
+        who, site_id, request.body, now=now, source_class="authenticated_connection", machine=str(who.principal_id)
+    )
+    reading.heard(who, accepted, now=now)
+    return Status(202, AcceptedOut(readings=accepted.readings, digest=accepted.digest, unknown=list(accepted.unknown)))
+
+
+@router.post("/spaces/{space_id}/hand-readings", response={201: dict[str, UUID]})
+def hand_reading(request: HttpRequest, space_id: UUID, body: HandReadingIn) -> Status[dict[str, UUID]]:
+    """Record a hand reading."""
+    row = care.hand_reading(by(request), space_id, **body.dict(), now=wiring.clock().now())
+    return Status(201, {"id": row.pk})
+
+
+@router.post("/doubts/{doubt_id}/decide", response=dict[str, str])
+def decide_doubt(request: HttpRequest, doubt_id: UUID, body: DoubtIn) -> dict[str, str]:
+    """Decide about a doubt; while the reading is out of range this needs QA at the console, with a fresh proof."""
+    row = care.decide_doubt(by(request), doubt_id, **body.dict(), now=wiring.clock().now())
+    return {"decision": row.decision}
+
+
+@router.post("/sensors/{sensor_id}/bind", response={201: dict[str, UUID]})
+def bind(request: HttpRequest, sensor_id: UUID, body: BindIn) -> Status[dict[str, UUID]]:
+    """Bind a calibrated probe to a sensor."""
+    return Status(201, {"id": care.bind_probe(by(request), sensor_id, **body.dict(), now=wiring.clock().now()).pk})
+
+
+@router.get("/sites/{site}", response=dict[str, Any])
+def site_now(request: HttpRequest, site: str) -> dict[str, Any]:
+    """What is known of a site now: every space with state, newest values and open excursions."""
+    row = registry.site(by(request), site)
+    view = queries.site_view(row.pk, wiring.clock().now())
+    spaces = [
+        {
+            "id": space.id,
+            "code": space.code,
+            "state": space.state,
+            "low_c": space.low_c,
+            "high_c": space.high_c,
+            "sensors": [
+                {"code": s.code, "quantity": s.quantity, "role": s.role, "last_at": s.last_at, "last_value": s.value}
+                | {"is_silent": s.is_silent, "doubt": s.doubt}
+                for s in space.sensors
+            ],
+            "excursions": [
+                {"id": e.id, "direction": e.direction, "started_at": e.started_at, "peak_c": e.peak_c}
+                for e in space.excursions
+            ],
+        }
+        for space in view.spaces
+    ]
+    return {"site": row.code, "at": view.at, "is_dark": view.is_dark, "spaces": spaces}

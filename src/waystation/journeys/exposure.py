@@ -1,0 +1,62 @@
+"""What telemetry proved of a space, as product counts it: verdicts by stretch, holds for the lots that were inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from waystation.kernel.authority import Authority
+from waystation.product import actions as product
+from waystation.product.facts import ExcursionFacts, SpaceState
+from waystation.product.rules.exposure import Judged, Verdict
+from waystation.registry.models import Space
+from waystation.telemetry.models import Excursion
+from waystation.telemetry.proving import prove
+from waystation.telemetry.rules.verdict import Kind
+from waystation.telemetry.views import SiteView
+
+MARGIN = timedelta(minutes=40)  # longer than any hold, so that a gap that adjoins an excursion is seen
+_VERDICT: dict[Kind, Verdict] = {
+    Kind.PROVEN: "in_range_proven",
+    Kind.GUARD: "not_proven",
+    Kind.GAP: "not_proven",
+    Kind.LOW: "out_of_range",
+    Kind.HIGH: "out_of_range",
+}
+
+
+def verdicts(space: Space, start: datetime, end: datetime) -> list[Judged]:
+    """The verdicts of a space over [start, end]; one stretch not proven when nothing judges it."""
+    proof = prove(space, start, end)
+    if proof is None:
+        return [Judged(start, end, "not_proven")]
+    return [Judged(_at(s.start_s), _at(s.end_s), _VERDICT[Kind(s.kind)]) for s in proof.timeline]
+
+
+def hold_lots(by: Authority, row: Excursion, incident_id: UUID | None, *, now: datetime) -> None:
+    """Put the lots that an excursion reached on hold, or bring their open holds up to date."""
+    end = min(now, row.ended_at + MARGIN) if row.ended_at else now
+    space = Space.objects.select_related("profile", "site").get(pk=row.space_id)
+    judged = verdicts(space, row.started_at - MARGIN, end)
+    product.hold_for(by, ExcursionFacts(row.pk, row.space_id, judged, incident_id), now=now)
+
+
+def states(views: Iterable[SiteView]) -> dict[UUID, SpaceState]:
+    """What is known now of every space of some sites, for ranking the places that product may go to."""
+    found = {}
+    for view in views:
+        for space in view.spaces:
+            at_risk = any(c is not None and bool(c.value) for c in (space.of("compressor_fault"),))
+            verdict = _NOW.get(space.state, "out_of_range")
+            since = [s.since for s in space.judging if s.since]
+            words = f"{space.state.replace('_', ' ')}, last reading {max(since):%H:%M} UTC" if since else "never heard"
+            found[space.id] = SpaceState(verdict, words, at_risk)
+    return found
+
+
+_NOW: dict[str, Verdict] = {"in_range_proven": "in_range_proven", "not_proven": "not_proven"}
+
+
+def _at(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,142 @@
+"""A reading, from the log to the page. One frame is judged in one transaction: what telemetry found, the alarms that
+it raised, the incident, the part and the pages stand together or not at all, with the place in the log."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+
+from waystation.access.queries import system_authority
+from waystation.alarms import actions as alarms
+from waystation.alarms import queries as alarm_queries
+from waystation.alarms.models import Alarm
+from waystation.alarms.rules.conditions import Condition
+from waystation.evidence.actions import NewEntry, NewEvent, record
+from waystation.fleet import actions as fleet
+from waystation.incidents import queries as incidents
+from waystation.journeys import failed_device, restored
+from waystation.journeys.conditions import Place, conditions
+from waystation.journeys.limits import Recent
+from waystation.kernel.authority import Authority
+from waystation.product import queries as product
+from waystation.registry import actions as registry
+from waystation.registry.models import Device, Site
+from waystation.runbooks import queries as runbooks
+from waystation.telemetry import queries as telemetry
+from waystation.telemetry.actions.ingest import Accepted
+from waystation.telemetry.engine import Engine
+from waystation.telemetry.models import Excursion
+
+RECENT_S = 2 * 3600.0
+TELL_AGAIN_AFTER = timedelta(minutes=15)
+SETTLED_AFTER = timedelta(days=1)
+WATCHED = ("active", "commissioning")
+
+
+class Rounds:
+    """The judging of one process: its engine, and a round over a site whenever something may be wrong there."""
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        self.engine = engine or Engine()
+        self.by = system_authority("judge")
+        self._told: dict[UUID, tuple[datetime | None, datetime]] = {}
+
+    def judge_waiting(self, now: datetime, most: int = 200) -> int:
+        """Judge the frames that wait, each in its own transaction; returns how many."""
+        waiting = self.engine.waiting(most)
+        for frame, position in waiting:
+            site_id = UUID(frame.head["site"])
+            done = False
+            try:
+                with transaction.atomic():
+                    self.engine.judge(self.by, frame, position, now=now)
+                    if not self.engine.is_quiet(site_id, now) or _is_watched_closely(site_id):
+                        self._round(site_id, now)
+                done = True
+            finally:
+                if not done:
+                    self.engine.forget(site_id)
+        return len(waiting)
+
+    def tick(self, now: datetime) -> int:
+        """Look at every site where time alone may have changed something; returns how many were looked at."""
+        looked = 0
+        for site_id in Site.objects.filter(state__in=WATCHED).values_list("pk", flat=True):
+            self.engine.tracks(site_id)
+            if self.engine.is_quiet(site_id, now) and not _is_watched_closely(site_id):
+                continue
+            with transaction.atomic():
+                self._round(site_id, now)
+            looked += 1
+        return looked
+
+    def _round(self, site_id: UUID, now: datetime) -> None:
+        """Bring alarms, incidents and pages of a site in line with what is known now."""
+        site = Site.objects.select_related("service_class").get(pk=site_id)
+        view = telemetry.site_view(site_id, now)
+        held = alarm_queries.active(self.by, site_id)
+        standing = {(a.rule, a.object_id): a.started_at for a in held}
+        recent = self._recent(site_id, now)
+        place = Place(site.name, site.zone, product.lots_by_space(site_id))
+        found = conditions(view, place, recent, standing, now) if site.state in WATCHED else []
+        found += _of_people(site_id, held, now)
+        update = alarms.update(self.by, site_id, found, now=now)
+        for alarm in (*update.raised, *update.changed):
+            failed_device.answer(self.by, alarm, site, view, recent, now=now)
+        self._note_excursions(site, now)
+        restored.settle(self.by, site, view, now=now)
+
+    def _note_excursions(self, site: Site, now: datetime) -> None:
+        """Tell product of excursions that are new, have ended, or have run for another quarter of an hour."""
+        rows = Excursion.objects.filter(site=site, superseded_at=None, detected_at__gte=now - SETTLED_AFTER)
+        for row in rows.select_related("space"):
+            told = self._told.get(row.pk)
+            if told is None or told[0] != row.ended_at or (row.ended_at is None and now - told[1] >= TELL_AGAIN_AFTER):
+                failed_device.note_excursion(self.by, row, site, now=now)
+                self._told[row.pk] = (row.ended_at, now)
+
+    def _recent(self, site_id: UUID, now: datetime) -> Recent:
+        def recent(code: str) -> list[tuple[float, float]]:
+            return self.engine.recent(site_id, code, now.timestamp() - RECENT_S)
+
+        return recent
+
+
+def _is_watched_closely(site_id: UUID) -> bool:
+    """True while an alarm or an incident of the site is open."""
+    return (
+        Alarm.objects.filter(site_id=site_id, cleared_at=None).exists()
+        or bool(incidents.open_incidents(system_authority("judge"), site_id))
+        or bool(telemetry.doubts(site_id))
+        or any(duty.space.site_id == site_id for duty in telemetry.unmonitored())
+    )
+
+
+def _of_people(site_id: UUID, held: list[Alarm], now: datetime) -> list[Condition]:
+    """Conditions that no sensor raises: approvals that wait while product is at risk, routes and rotas that fail."""
+    at_risk = {a.space_id for a in held if a.worst_case_at and a.space_id} | {
+        a.incident_id for a in held if a.incident_id
+    }
+    waiting = runbooks.waiting_conditions(site_id, {x for x in at_risk if x}, now)
+    found = [
+        Condition(
+            w.rule, w.site_id, w.object_kind, w.object_id, w.started_at, w.facts | {"location": "", "asset": "approval"}
+        )
+        for w in waiting
+    ]
+    return [*found, *alarm_queries.own_conditions(site_id, now)]
+
+
+def heard(by: Authority, accepted: Accepted, *, now: datetime) -> None:
+    """What came with a batch beside readings: check-ins of devices, and alarms that the agent raised on its own."""
+    for said in accepted.check_ins:
+        device = Device.objects.filter(site_id=accepted.site_id, name=said.get("device", ""), removed_at=None)
+        known = device.select_related("model").first()
+        if known is not None:
+            registry.check_in(by, known, {k: str(v) for k, v in said.items()}, now=now)
+            fleet.look_for_drift(system_authority("drift"), known, now=now)
+    for alarm in accepted.alarms:
+        entry = NewEntry("telemetry.agent_alarm", str(alarm.get("sensor", "")), by, now, accepted.site_id, facts=alarm)
+        record([], [NewEvent(data=alarm)], entry=entry)
