@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from waystation.kernel.refusals import BadInput, NotFound
 from waystation.simulator.thermal import Thermal
+
+T = TypeVar("T")
 
 SCHEMA = "waystation.network/1"
 # devices that say every five minutes that they live; the others are seen only in check-ins
@@ -259,7 +261,7 @@ def _heartbeat(site: str, device: DevicePlan) -> SensorPlan:
     )  # fmt: skip
 
 
-def _pick(items: Iterable[Any], code: str, what: str, name: Any) -> Any:
+def _pick(items: Iterable[T], code: str, what: str, name: Callable[[T], str]) -> T:
     for item in items:
         if name(item) == code:
             return item
