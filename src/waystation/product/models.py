@@ -114,7 +114,6 @@ class BackupSpace(Row):
     unpack_min = models.JSONField(default=list)
     source = models.CharField(max_length=8, default="assumed")  # measured | reported | assumed
     name = models.CharField(max_length=120, blank=True)
-    accepts = models.JSONField(default=list, blank=True)  # further profile codes that QA accepts in the backup
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["space", "backup"], name="one_backup_per_space")]
