@@ -196,7 +196,7 @@ def _addresses(person_id: UUID) -> list[tuple[str, str]]:
     person = access.person(person_id)
     if person is None or not person.is_active:
         return []
-    return [("email", person.email), *([("sms", person.phone)] if person.phone else [])]
+    return [("page", person.email)]
 
 
 def _letter(alarm: Alarm, view: View, row: MatrixRow, level: int, people: Sequence[UUID]) -> _Letter:

@@ -27,7 +27,7 @@ _OUTCOMES = {ports.DONE: engine.OK, ports.FAILED: engine.FAILED, ports.WAITING: 
 
 
 def advance(by: Authority, run_id: UUID, actuator: ports.Actuator, *, now: datetime) -> Run:
-    """Do all that can be done now: to the end, to a person's answer or to an approval. Safe to call again at any time."""
+    """Do all that can be done now: to the end, to an answer or to an approval. Safe to call again at any time."""
     by.require("runbooks.propose", one(Run, run_id).site_id)
     fence = _claim(by, run_id, now)
     for _ in range(MAX_MOVES):
@@ -82,7 +82,8 @@ def consent_of(row: Approval) -> engine.Consent:
 
 def content_of(runbook: Runbook, run: Run, key: str) -> list[dict[str, object]]:
     """Exactly what an approver sees: each phase with its target and parameters, the back-out included."""
-    step, shown = runbook.step(key), []
+    step = runbook.step(key)
+    shown: list[dict[str, object]] = []
     for phase in PHASES:
         if (call := step.call(phase)) is not None:
             exact = filled(call, run.names)
