@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from waystation.kernel.authority import Authority
-from waystation.product import actions as product
+from waystation.product.actions import holds
 from waystation.product.facts import ExcursionFacts, SpaceState
 from waystation.product.rules.exposure import Judged, Verdict
 from waystation.registry.models import Space
@@ -39,7 +39,7 @@ def hold_lots(by: Authority, row: Excursion, incident_id: UUID | None, *, now: d
     end = min(now, row.ended_at + MARGIN) if row.ended_at else now
     space = Space.objects.select_related("profile", "site").get(pk=row.space_id)
     judged = verdicts(space, row.started_at - MARGIN, end)
-    product.hold_for(by, ExcursionFacts(row.pk, row.space_id, judged, incident_id), now=now)
+    holds.hold_for(by, ExcursionFacts(row.pk, row.space_id, judged, incident_id), now=now)
 
 
 def states(views: Iterable[SiteView]) -> dict[UUID, SpaceState]:

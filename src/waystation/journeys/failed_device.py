@@ -147,8 +147,15 @@ def _runs(site_id: UUID) -> tuple[tuple[str, str], ...]:
 def _propose_runbook(by: Authority, incident: Incident, alarm: Alarm, now: datetime) -> None:
     definition = runbook_queries.for_trigger(alarm.rule)
     if definition is not None:
-        at = {"space_id": incident.space_id, "device_id": incident.device_id}
-        run = runbooks.propose(by, definition.slug, incident.site_id, incident_id=incident.pk, now=now, **at)
+        run = runbooks.propose(
+            by,
+            definition.slug,
+            incident.site_id,
+            incident_id=incident.pk,
+            space_id=incident.space_id,
+            device_id=incident.device_id,
+            now=now,
+        )
         incidents.attach(by, incident.pk, "run", run.pk, now=now)
 
 
@@ -185,7 +192,7 @@ def swap(by: Authority, incident_id: UUID, unit_id: UUID, *, now: datetime) -> D
     by.require("spares.dispatch", incident.site_id)
     with transaction.atomic():
         device = _failed(incident)
-        old = stock.adopt_installed(by, device, now=now)
+        old = stock.adopt_installed(by, _part_of(device), device.serial, device.site_id, now=now, values=_known(device))
         unit = travel.install(by, unit_id, now=now, device_name=device.name)
         returns.mark_failed(by, old.pk, reason=incident.title, now=now, incident_id=incident.pk)
         returns.start_return(by, old.pk, now=now, incident_id=incident.pk, reason=f"replaced by {unit.serial}")
@@ -194,10 +201,20 @@ def swap(by: Authority, incident_id: UUID, unit_id: UUID, *, now: datetime) -> D
     return device
 
 
+def _part_of(device: Device) -> UUID:
+    assert device.part_id is not None
+    return device.part_id
+
+
+def _known(device: Device) -> dict[str, object]:
+    """What the record says of the old hardware."""
+    return {"firmware": device.firmware, "machine_id": device.machine_id}
+
+
 def _failed(incident: Incident) -> Device:
     """The device that the incident is about."""
     held = Device.objects.select_for_update(of=("self",)).select_related("part", "model")
-    device = held.filter(pk=incident.device_id).first()
+    device = held.filter(pk=incident.device_id).first() if incident.device_id else None
     if device is None or device.part is None:
         raise NotReady(
             "incidents.no_device", f"{incident.name} names no device that has a spare.", "Name the failed device first."

@@ -40,14 +40,17 @@ def _ambient(space: SpaceView) -> Band:
     sensor = next((s for s in space.sensors if s.role == "ambient"), None)
     if sensor is not None and sensor.value is not None and not sensor.is_silent:
         return Band(sensor.value - 2.0, sensor.value, sensor.value + 4.0, "measured", sensor.name)
+    told = space.thermal
+    if "ambient_c" in told:
+        return Band(told["ambient_low_c"], told["ambient_c"], told["ambient_high_c"], "reported", "site record")
     low, likely, high = ASSUMED_AMBIENT_C
     return Band(low, likely, high, "assumed", "no ambient probe")
 
 
 def _time_constant(thermal: dict[str, float]) -> Band:
-    hours = thermal.get("time_constant_h")
-    if hours:
-        return Band(0.6 * hours * 3600, hours * 3600, 1.5 * hours * 3600, "measured", "last warm-up test")
+    if "time_constant_s" in thermal:
+        low, likely, high = (thermal[f"time_constant{part}_s"] for part in ("_low", "", "_high"))
+        return Band(low, likely, high, "measured", "last warm-up test")
     low, likely, high = (h * 3600 for h in ASSUMED_TIME_CONSTANT_H)
     return Band(low, likely, high, "assumed", "typical for its kind")
 

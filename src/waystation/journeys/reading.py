@@ -132,7 +132,7 @@ def _of_people(site_id: UUID, held: list[Alarm], now: datetime) -> list[Conditio
 def heard(by: Authority, accepted: Accepted, *, now: datetime) -> None:
     """What came with a batch beside readings: check-ins of devices, and alarms that the agent raised on its own."""
     for said in accepted.check_ins:
-        device = Device.objects.filter(site_id=accepted.site_id, name=said.get("device", ""), removed_at=None)
+        device = Device.objects.filter(site=accepted.site_id, name=said.get("device", ""), removed_at=None)
         known = device.select_related("model").first()
         if known is not None:
             registry.check_in(by, known, {k: str(v) for k, v in said.items()}, now=now)

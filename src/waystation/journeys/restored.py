@@ -20,7 +20,7 @@ from waystation.product.rules.settling import settle as settled
 from waystation.registry.models import Site, Space
 from waystation.spares import queries as spares
 from waystation.telemetry.actions.care import end_watch
-from waystation.telemetry.models import HandDuty
+from waystation.telemetry.models import Calibration, HandDuty
 from waystation.telemetry.views import SiteView, SpaceView
 
 STEADY_FOR = timedelta(minutes=10)
@@ -116,4 +116,5 @@ def _end_watches(by: Authority, view: SiteView, now: datetime) -> None:
 
 def _has_new_probe(duty: HandDuty) -> bool:
     """A calibrated probe was bound after the watch began."""
-    return duty.sensor.calibrations.filter(unbound_at=None, bound_at__gte=duty.started_at).exists()
+    bound = Calibration.objects.filter(sensor_id=duty.sensor_id, unbound_at=None, bound_at__gte=duty.started_at)
+    return bound.exists()

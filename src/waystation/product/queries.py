@@ -145,3 +145,17 @@ def _ways(keys: Sequence[UUID]) -> dict[UUID, list[rules.Presence]]:
     for stay in m.Presence.objects.filter(consignment_id__in=list(keys)):
         found[stay.consignment_id].append(rules.Presence(str(stay.space_id), stay.since, stay.until))
     return found
+
+
+def lots_by_space(site_id: UUID) -> dict[UUID, int]:
+    """How many lots stand in each space of a site now."""
+    stays = m.Presence.objects.filter(space__site_id=site_id, until=None)
+    found: dict[UUID, int] = {}
+    for space_id in stays.values_list("space_id", flat=True):
+        found[space_id] = found.get(space_id, 0) + 1
+    return found
+
+
+def backup_sites(space_id: UUID) -> set[UUID]:
+    """The sites of the spaces that are named as backup of a space."""
+    return set(m.BackupSpace.objects.filter(space_id=space_id).values_list("backup__site_id", flat=True))

@@ -20,11 +20,12 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotFound, NotReady
 from waystation.registry import actions as registry
 from waystation.simulator.gateways import device_key
+from waystation.simulator.hours import week
 from waystation.simulator.network import DevicePlan, Network, SensorPlan, SitePlan, SpacePlan
 from waystation.telemetry.actions import care
 
 _VENDOR = ("code", "name", "kind", "support_hours", "response_h", "contract_until", "certificate_until", "phone")
-_SITE = ("code", "name", "tier_inputs", "city", "country", "lat", "lon", "zone", "access_hours", "cluster", "hazards")
+_SITE = ("code", "name", "tier_inputs", "city", "country", "lat", "lon", "zone", "cluster", "hazards")
 _SPACE = ("code", "name", "kind", "capacity_l", "mapping_report", "mapping_due", "hot_point", "cold_point")
 _CIRCUIT = ("code", "path", "medium", "account", "contract_until", "dispatch_phone", "target_availability_pct")
 _SENSOR = (
@@ -45,6 +46,8 @@ class Built:
     parts: dict[str, UUID] = field(default_factory=dict)
     vendors: dict[str, UUID] = field(default_factory=dict)
     profiles: dict[str, UUID] = field(default_factory=dict)
+    models: dict[str, UUID] = field(default_factory=dict)
+    model_of_part: dict[str, UUID] = field(default_factory=dict)
     refused: list[tuple[str, NotReady]] = field(default_factory=list)
 
 
@@ -98,10 +101,7 @@ class _Builder:
                 self._person(self._admin, person)
                 if not person["sites"]:
                     self._grant(person, [])
-            shifts = [
-                {"zone": person["zone"], "weekday": day, "opens_min": opens, "closes_min": closes}
-                for day, opens, closes in person["shifts"]
-            ]
+            shifts = [week(person["zone"], person["shifts"])] if person["shifts"] else []
             access.set_schedule(
                 self._admin,
                 self._built.people[person["code"]],
@@ -151,6 +151,8 @@ class _Builder:
         for row in raw["parts"]:
             model = self._rows["device_model", row["model"]] if row["model"] else None
             self._make("part", row["code"], row | {"model": model})
+            if model is not None:
+                self._built.models[row["model"]] = self._built.model_of_part[row["code"]] = model.pk
         for kind, into in (
             ("vendor", self._built.vendors), ("part", self._built.parts), ("product_profile", self._built.profiles)
         ):  # fmt: skip
@@ -172,6 +174,7 @@ class _Builder:
                 "template": self._rows["template", plan.kind],
                 "service_class": self._rows["service_class", raw["service_class"]],
                 "local_support": raw["local_support"],
+                "access_hours": week(raw["access_hours"]["zone"], raw["access_hours"]["spans"]),
             },
         )
         self._built.sites[plan.code] = site.pk

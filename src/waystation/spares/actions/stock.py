@@ -178,3 +178,19 @@ def _known(unit: m.Unit, part: Part) -> m.Unit:
             "Read the plate again, or correct the part of that unit.",
         )
     return unit
+
+
+def adopt_installed(
+    by: Authority, part_id: UUID, serial: str, site_id: UUID, *, now: datetime, values: Mapping[str, Any] | None = None
+) -> m.Unit:
+    """Hardware that already works at a site enters the books as installed; a known serial is returned as it is."""
+    by.require("spares.dispatch", site_id)
+    held = m.Unit.objects.filter(serial=serial).first()
+    if held is not None:
+        return held
+    unit = m.Unit(part_id=part_id, serial=serial, state="installed", site_id=site_id, **dict(values or {}))
+    row = m.Custody(
+        unit=unit, state="installed", taker="the site", at=now, by_id=by.principal_id, note="found installed"
+    )
+    record([unit, row], entry=NewEntry("spares.adopted", unit.pk, by, now, site_id, facts={"serial": serial}))
+    return unit
