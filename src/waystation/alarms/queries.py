@@ -245,3 +245,8 @@ def _gap_condition(site: Site, now: datetime) -> list[Condition]:
     begins, ends, role = min(near)
     facts = {"asset": f"on call: {role}", "location": site.name, "from": instant(begins), "to": instant(ends)}
     return [Condition("on_call_gap", site.pk, "site", site.pk, begins - timedelta(days=1), facts)]
+
+
+def pages_since(start: datetime) -> list[Page]:
+    """The pages written since an instant, oldest first."""
+    return list(Page.objects.filter(at__gte=start).select_related("alarm").order_by("at", "pk"))

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from waystation.api import access, alarms, incidents, registry, runbooks
+from waystation.api import access, alarms, incidents, registry, runbooks, telemetry
 from waystation.api.auth import caller
 from waystation.api.replies import answer
 from waystation.kernel.refusals import BadInput, NotSignedIn, Refusal, cannot_record
@@ -28,10 +28,11 @@ api = NinjaAPI(
     urls_namespace="api",
 )
 api.add_router("/v1/access", access.router, tags=["access"])
-api.add_router("/v1/registry", registry.router, tags=["registry"])
 api.add_router("/v1/alarms", alarms.router, tags=["alarms"])
 api.add_router("/v1/incidents", incidents.router, tags=["incidents"])
+api.add_router("/v1/registry", registry.router, tags=["registry"])
 api.add_router("/v1/runbooks", runbooks.router, tags=["runbooks"])
+api.add_router("/v1/telemetry", telemetry.router, tags=["telemetry"])
 
 
 @api.exception_handler(Refusal)

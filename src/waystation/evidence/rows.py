@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Self
 
 from django.db import models
@@ -16,7 +16,7 @@ class Row(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
 
-    _as_read: dict[str, Any] | None = None
+    _read: Mapping[str, Any] | None = None
 
     class Meta:
         abstract = True
@@ -24,16 +24,19 @@ class Row(models.Model):
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
         row = super().from_db(db, field_names, values)
-        row._as_read = row.as_plain()
+        row._read = dict(row.__dict__)
         return row
 
     def as_plain(self) -> dict[str, Any]:
         """Every column as a canonical value."""
-        return {f.attname: plain(self.__dict__.get(f.attname)) for f in self._meta.concrete_fields}
+        return self._plain(self.__dict__)
+
+    def _plain(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {f.attname: plain(values.get(f.attname)) for f in self._meta.concrete_fields}
 
     def digest_before(self) -> str:
-        """SHA-256 of the row as it was read; empty for a new one."""
-        return digest(self._as_read) if self._as_read is not None else ""
+        """SHA-256 of the row as it was read; empty for a new one. JSON columns are replaced, never changed in place."""
+        return digest(self._plain(self._read)) if self._read is not None else ""
 
     def digest_after(self) -> str:
         """SHA-256 of the row as it stands."""
@@ -41,7 +44,7 @@ class Row(models.Model):
 
     def remember(self) -> None:
         """From here on the present values are those that were read."""
-        self._as_read = self.as_plain()
+        self._read = dict(self.__dict__)
 
 
 def state_field(kind: Sequence[tuple[str, str]], default: str) -> models.CharField[str, str]:

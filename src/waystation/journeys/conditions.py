@@ -18,6 +18,7 @@ from waystation.product.rules.time_to_limit import TimeToLimit
 from waystation.telemetry.views import SensorView, SiteView, SpaceView
 
 RISE_C_PER_H, STEADY_C_PER_H = 0.8, 0.3
+UNUSUAL_C = 0.2
 HUMID_PCT, DRY_PCT = 75.0, 70.0
 Standing = Mapping[tuple[str, UUID], datetime]
 
@@ -125,11 +126,11 @@ def _rising(space: SpaceView, standing: Standing, now: datetime) -> datetime | N
     near = space.nearest_to_limit()
     if near is None or near.trend_per_h is None or near.is_silent or space.high_c is None or space.low_c is None:
         return was if near is not None and near.is_silent else None
-    towards = near.trend_per_h if (near.value or 0.0) > (space.high_c + space.low_c) / 2 else -near.trend_per_h
-    threshold = STEADY_C_PER_H if was else RISE_C_PER_H
-    if towards < threshold and not (was and space.excursions):
-        return None
-    return was or near.last_at or now
+    upwards = (near.value or 0.0) > (space.high_c + space.low_c) / 2
+    towards, beyond = (near.trend_per_h, near.beyond_usual_c) if upwards else (-near.trend_per_h, -near.beyond_usual_c)
+    if was:
+        return was if towards >= STEADY_C_PER_H or space.excursions else None
+    return (near.last_at or now) if towards >= RISE_C_PER_H and beyond >= UNUSUAL_C else None
 
 
 def _was_in_danger(site: SiteView, space: SpaceView, limit: TimeToLimit, now: datetime) -> bool:
@@ -137,7 +138,9 @@ def _was_in_danger(site: SiteView, space: SpaceView, limit: TimeToLimit, now: da
     power = site.of("power")
     without_power = power is not None and power.value == 0
     fault = space.of("compressor_fault")
-    warming = any(s.trend_per_h is not None and abs(s.trend_per_h) >= RISE_C_PER_H for s in space.judging)
+    warming = any(
+        abs(s.trend_per_h or 0.0) >= RISE_C_PER_H and abs(s.beyond_usual_c) >= UNUSUAL_C for s in space.judging
+    )
     return bool(space.judging) and (bool(space.excursions) or without_power or bool(fault and fault.value) or warming)
 
 

@@ -3,7 +3,7 @@ it raised, the incident, the part and the pages stand together or not at all, wi
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -32,6 +32,8 @@ from waystation.telemetry.models import Excursion
 RECENT_S = 2 * 3600.0
 TELL_AGAIN_AFTER = timedelta(minutes=15)
 SETTLED_AFTER = timedelta(days=1)
+OWN_EVERY = timedelta(minutes=30)
+NEVER = datetime.min.replace(tzinfo=UTC)
 WATCHED = ("active", "commissioning")
 
 
@@ -41,6 +43,8 @@ class Rounds:
     def __init__(self, engine: Engine | None = None) -> None:
         self.engine = engine or Engine()
         self.by = system_authority("judge")
+        self._watched: set[UUID] = watched_sites()
+        self._own: dict[UUID, tuple[datetime, list[Condition]]] = {}
         self._told: dict[UUID, tuple[datetime | None, datetime]] = {}
 
     def judge_waiting(self, now: datetime, most: int = 200) -> int:
@@ -52,7 +56,7 @@ class Rounds:
             try:
                 with transaction.atomic():
                     self.engine.judge(self.by, frame, position, now=now)
-                    if not self.engine.is_quiet(site_id, now) or _is_watched_closely(site_id):
+                    if site_id in self._watched or not self.engine.is_quiet(site_id, now):
                         self._round(site_id, now)
                 done = True
             finally:
@@ -63,13 +67,15 @@ class Rounds:
     def tick(self, now: datetime) -> int:
         """Look at every site where time alone may have changed something; returns how many were looked at."""
         looked = 0
+        self._watched = watched_sites()
         for site_id in Site.objects.filter(state__in=WATCHED).values_list("pk", flat=True):
-            self.engine.tracks(site_id)
-            if self.engine.is_quiet(site_id, now) and not _is_watched_closely(site_id):
-                continue
-            with transaction.atomic():
-                self._round(site_id, now)
-            looked += 1
+            if site_id not in self.engine.sites:
+                self.engine.tracks(site_id)
+            is_due = now - self._own.get(site_id, (NEVER, []))[0] >= OWN_EVERY
+            if is_due or site_id in self._watched or not self.engine.is_quiet(site_id, now):
+                with transaction.atomic():
+                    self._round(site_id, now)
+                looked += 1
         return looked
 
     def _round(self, site_id: UUID, now: datetime) -> None:
@@ -81,12 +87,27 @@ class Rounds:
         recent = self._recent(site_id, now)
         place = Place(site.name, site.zone, product.lots_by_space(site_id))
         found = conditions(view, place, recent, standing, now) if site.state in WATCHED else []
-        found += _of_people(site_id, held, now)
+        found += self._of_people(site_id, held, now)
         update = alarms.update(self.by, site_id, found, now=now)
         for alarm in (*update.raised, *update.changed):
             failed_device.answer(self.by, alarm, site, view, recent, now=now)
         self._note_excursions(site, now)
         restored.settle(self.by, site, view, now=now)
+        if found:
+            self._watched.add(site_id)
+
+    def _of_people(self, site_id: UUID, held: list[Alarm], now: datetime) -> list[Condition]:
+        """Conditions that no sensor raises: approvals that wait while product is at risk, routes that fail."""
+        told = self._own.get(site_id)
+        if told is None or now - told[0] >= OWN_EVERY:
+            told = self._own[site_id] = (now, alarm_queries.own_conditions(site_id, now))
+        at_risk = {a.space_id for a in held if a.worst_case_at} | {a.incident_id for a in held}
+        waiting = runbooks.waiting_conditions(site_id, {x for x in at_risk if x}, now)
+        named = [
+            Condition(w.rule, w.site_id, w.object_kind, w.object_id, w.started_at, {**w.facts, "asset": "approval"})
+            for w in waiting
+        ]
+        return [*named, *told[1]]
 
     def _note_excursions(self, site: Site, now: datetime) -> None:
         """Tell product of excursions that are new, have ended, or have run for another quarter of an hour."""
@@ -104,29 +125,15 @@ class Rounds:
         return recent
 
 
-def _is_watched_closely(site_id: UUID) -> bool:
-    """True while an alarm or an incident of the site is open."""
-    return (
-        Alarm.objects.filter(site_id=site_id, cleared_at=None).exists()
-        or bool(incidents.open_incidents(system_authority("judge"), site_id))
-        or bool(telemetry.doubts(site_id))
-        or any(duty.space.site_id == site_id for duty in telemetry.unmonitored())
-    )
-
-
-def _of_people(site_id: UUID, held: list[Alarm], now: datetime) -> list[Condition]:
-    """Conditions that no sensor raises: approvals that wait while product is at risk, routes and rotas that fail."""
-    at_risk = {a.space_id for a in held if a.worst_case_at and a.space_id} | {
-        a.incident_id for a in held if a.incident_id
+def watched_sites() -> set[UUID]:
+    """The sites where an alarm, an incident, a doubt or a watch by hand is open."""
+    by = system_authority("judge")
+    return {
+        *(a.site_id for a in alarm_queries.active(by)),
+        *(i.site_id for i in incidents.open_incidents(by)),
+        *(d.sensor.site_id for d in telemetry.doubts()),
+        *(duty.space.site_id for duty in telemetry.unmonitored()),
     }
-    waiting = runbooks.waiting_conditions(site_id, {x for x in at_risk if x}, now)
-    found = [
-        Condition(
-            w.rule, w.site_id, w.object_kind, w.object_id, w.started_at, w.facts | {"location": "", "asset": "approval"}
-        )
-        for w in waiting
-    ]
-    return [*found, *alarm_queries.own_conditions(site_id, now)]
 
 
 def heard(by: Authority, accepted: Accepted, *, now: datetime) -> None:

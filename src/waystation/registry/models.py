@@ -111,6 +111,7 @@ class Site(Row):
     local_support = models.CharField(max_length=200, blank=True)
     hazards = models.CharField(max_length=200, blank=True)
     cluster = models.SlugField(blank=True)
+    report_s = models.PositiveIntegerField(default=0)  # how often its gateway sends; 0: with every reading
     temporary_until = models.DateField(null=True, blank=True)
 
     class Meta:

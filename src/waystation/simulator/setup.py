@@ -24,6 +24,7 @@ from waystation.simulator.hours import week
 from waystation.simulator.network import DevicePlan, Network, SensorPlan, SitePlan, SpacePlan
 from waystation.telemetry.actions import care
 
+REPORT_S = 300  # gateways send every five minutes while nothing is wrong, every minute while something is
 _VENDOR = ("code", "name", "kind", "support_hours", "response_h", "contract_until", "certificate_until", "phone")
 _SITE = ("code", "name", "tier_inputs", "city", "country", "lat", "lon", "zone", "cluster", "hazards")
 _SPACE = ("code", "name", "kind", "capacity_l", "mapping_report", "mapping_due", "hot_point", "cold_point")
@@ -174,6 +175,7 @@ class _Builder:
                 "template": self._rows["template", plan.kind],
                 "service_class": self._rows["service_class", raw["service_class"]],
                 "local_support": raw["local_support"],
+                "report_s": REPORT_S,
                 "access_hours": week(raw["access_hours"]["zone"], raw["access_hours"]["spans"]),
             },
         )

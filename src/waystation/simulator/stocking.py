@@ -124,7 +124,7 @@ class _Loader:
             stock.check(controller, row.pk, True, now=self._now, note="received and tested", image=unit.firmware or "")
 
     def _product(self) -> None:
-        quality, supervisor = self._as("quality"), self._as("supervisor")
+        quality = self._as("quality")
         for one in spec.consignments(self._raw):
             if one.space in self._built.spaces:
                 quantity = Decimal(str(one.quantity))
@@ -133,7 +133,7 @@ class _Loader:
         for pair in spec.backups(self._raw):
             if pair.space in self._built.spaces and pair.backup in self._built.spaces:
                 moves.name_backup(
-                    supervisor,
+                    quality,
                     self._built.spaces[pair.space],
                     self._built.spaces[pair.backup],
                     pack_min=[pair.pack_min, pair.pack_min * 1.5],

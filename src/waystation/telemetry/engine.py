@@ -181,12 +181,13 @@ def _newest(track: Track) -> dict[str, float | None]:
         "changed_s": track.changed_s,
         "longest_flat_s": track.longest_flat_s,
         "trend_per_h": None if trend is None else round(trend, 4),
+        "beyond_usual_c": round(track.beyond_usual(), 3) if track.profile is not None else 0.0,
     }
 
 
 def _tracks_of(site_id: UUID) -> list[Track]:
     site = Site.objects.get(pk=site_id)
-    sensors = Sensor.objects.filter(site=site, removed_at=None).select_related("space__profile")
+    sensors = Sensor.objects.filter(site=site, removed_at=None).select_related("space__profile", "site")
     offsets = dict(
         Calibration.objects.filter(sensor__site=site, unbound_at=None, passed=True).values_list("sensor_id", "offset_c")
     )
@@ -207,4 +208,5 @@ def _track(sensor: Sensor, offset_c: float) -> Track:
         high_possible=sensor.high_possible,
         profile=judging_profile(sensor),
         offset_c=offset_c,
+        report_s=float(sensor.site.report_s),
     )

@@ -19,6 +19,7 @@ from waystation.telemetry.rules.verdict import SensorFold
 RECENT_S = 4 * 3600.0
 TREND_S = 20 * 60.0
 CALM_TREND_C_PER_H = 0.8
+USUAL_MARGIN_C = 0.2
 CALM_HUMIDITY_PCT = 75.0
 # what a two-state signal says when all is well; compressor and defrost may say either
 NORMAL = {"door": 0.0, "compressor_fault": 0.0, "power": 1.0, "wan_primary": 1.0, "wan_backup": 1.0, "heartbeat": 1.0}
@@ -54,6 +55,7 @@ class Track:
     high_possible: float | None
     profile: Profile | None  # set when this sensor judges its space
     offset_c: float = 0.0
+    report_s: float = 0.0
     fold: SensorFold | None = None
     last_s: float | None = None
     value: float | None = None
@@ -128,17 +130,30 @@ class Track:
         begin = self.last_s - TREND_S
         return slope_per_h([p for p in self.recent if p[0] >= begin])
 
+    def beyond_usual(self) -> float:
+        """How far the newest value lies outside what the sensor said in the hours before the trend's window; 0 inside.
+
+        Positive above, negative below. Compressor cycles and defrosts stay inside what was usual.
+        """
+        if self.last_s is None or self.value is None:
+            return 0.0
+        before = [v for at_s, v in self.recent if at_s < self.last_s - TREND_S]
+        if not before:
+            return 0.0
+        return max(0.0, self.value - max(before)) or min(0.0, self.value - min(before))
+
     def is_silent(self, now_s: float) -> bool:
-        """True when the newest reading no longer holds."""
-        return self.last_s is None or now_s - self.last_s > self.hold_s
+        """True when the newest reading no longer holds, although its gateway should have sent by now."""
+        return self.last_s is None or now_s - self.last_s > self.hold_s + self.report_s
 
     def is_calm(self, now_s: float) -> bool:
         """True when nothing it says could interest a person: in range, steady, heard, its state normal."""
         if self.is_silent(now_s):
             return False
         if self.quantity == "temperature":
-            trend = self.trend_per_h() if self.profile is not None else None
-            calm = trend is None or abs(trend) < CALM_TREND_C_PER_H
+            if self.profile is None:
+                return True
+            calm = abs(self.beyond_usual()) < USUAL_MARGIN_C or abs(self.trend_per_h() or 0.0) < CALM_TREND_C_PER_H
             return not self.is_out and calm and self.frozen_since_s() is None and self.implausible_since_s is None
         if self.quantity == "humidity":
             return self.value is None or self.value <= CALM_HUMIDITY_PCT

@@ -44,7 +44,9 @@ def site_view(site_id: UUID, now: datetime) -> SiteView:
 def site_views(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, SiteView]:
     """`site_view` of many sites with a handful of queries."""
     states = {s.site_id: s for s in m.SiteState.objects.filter(site_id__in=site_ids)}
-    sensors = list(Sensor.objects.filter(site_id__in=site_ids, removed_at=None).select_related("space__profile"))
+    sensors = list(
+        Sensor.objects.filter(site_id__in=site_ids, removed_at=None).select_related("space__profile", "site")
+    )
     spaces = list(Space.objects.filter(site_id__in=site_ids).select_related("profile"))
     doubts = {d.sensor_id: d for d in m.Doubt.objects.filter(sensor__site_id__in=site_ids, ended_at=None)}
     bound = m.Calibration.objects.filter(sensor__site_id__in=site_ids, unbound_at=None)
@@ -63,7 +65,8 @@ def site_views(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, SiteView]:
             _space_view(space, mine, excursions, duties.get(space.pk)) for space in spaces if space.site_id == site_id
         )
         state = states.get(site_id)
-        dark = bool(mine) and all(s.is_silent for s in mine if s.quantity != "heartbeat")
+        heard = any(s.last_at for s in mine)
+        dark = heard and all(s.is_silent for s in mine if s.quantity != "heartbeat")
         site_level = tuple(s for s in mine if s.space_id is None)
         found[site_id] = SiteView(site_id, now, state.last_frame_at if state else None, dark, shown, site_level)
     return found
@@ -82,13 +85,14 @@ def _sensor_view(
         unit=sensor.unit,
         space_id=sensor.space_id,
         device_id=sensor.device_id,
-        hold_s=hold_s,
+        hold_s=hold_s + sensor.site.report_s,
         judges=judging_profile(sensor) is not None,
         last_at=last_at,
         value=held.get("value"),
         since=_when(held.get("changed_s")),
         trend_per_h=held.get("trend_per_h"),
-        is_silent=last_at is None or (now - last_at).total_seconds() > hold_s,
+        beyond_usual_c=float(held.get("beyond_usual_c") or 0.0),
+        is_silent=last_at is None or (now - last_at).total_seconds() > hold_s + sensor.site.report_s,
         doubt=doubt.kind if doubt else "",
         doubt_since=doubt.started_at if doubt else None,
         certificate_until=valid_until,

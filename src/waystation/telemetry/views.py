@@ -25,6 +25,7 @@ class SensorView:
     value: float | None
     since: datetime | None  # since when the value stands as it is
     trend_per_h: float | None
+    beyond_usual_c: float  # outside what it said in the hours before; positive above
     is_silent: bool
     doubt: str  # kind of an open doubt, or empty
     doubt_since: datetime | None
