@@ -28,9 +28,8 @@ _VENDOR = ("code", "name", "kind", "email", "response_h", "contract_until", "cer
 _SITE = ("code", "name", "tier_inputs", "city", "country", "lat", "lon", "zone", "cluster", "hazards")
 _SPACE = ("code", "name", "kind", "capacity_l", "mapping_report", "mapping_due", "hot_point", "cold_point")
 _CIRCUIT = ("code", "path", "medium", "account", "contract_until", "dispatch_phone", "target_availability_pct")
-_SENSOR = (
-    "code", "name", "quantity", "unit", "role", "position", "interval_s", "resolution", "low_possible", "high_possible",
-)  # fmt: skip
+_SENSOR = ("code", "name", "quantity", "unit", "role", "position", "interval_s", "hold_s", "resolution")
+_RANGE = ("low_possible", "high_possible")
 
 
 @dataclass
@@ -235,7 +234,7 @@ class _Builder:
         ).pk
 
     def _sensor(self, site: Any, plan: SitePlan, sensor: SensorPlan) -> None:
-        values = {name: getattr(sensor, name) for name in _SENSOR} | {
+        values = {name: getattr(sensor, name) for name in (*_SENSOR, *_RANGE)} | {
             "site": site,
             "space": self._rows["space", f"{plan.code}/{sensor.space}"] if sensor.space else None,
             "device": self._rows["device", f"{plan.code}/{sensor.device}"] if sensor.device else None,
