@@ -17,12 +17,15 @@ T = TypeVar("T")
 SCHEMA = "waystation.network/1"
 # devices that say every five minutes that they live; the others are seen only in check-ins
 BEATING = frozenset({"gateway", "firewall", "switch", "ups", "wan", "wifi", "compute", "refrigeration_controller"})
-BEAT_S = 300
+BEAT_S, BEAT_HOLD_S = 300, 720
 
 
 @dataclass(frozen=True, slots=True)
 class SensorPlan:
-    """A measuring point. `offset_c` is how much its place is warmer than the middle; `probe` its certificate."""
+    """A measuring point. `offset_c` is how much its place is warmer than the middle; `probe` its certificate.
+
+    `hold_s` is how long a reading stands for the time after it: the interval of measuring and that of sending.
+    """
 
     code: str
     name: str
@@ -30,6 +33,7 @@ class SensorPlan:
     unit: str
     role: str
     interval_s: int
+    hold_s: int
     resolution: float
     low_possible: float | None
     high_possible: float | None
@@ -256,9 +260,18 @@ def _probe(raw: Mapping[str, Any], site: str, space: str, probe: Mapping[str, An
 
 def _heartbeat(site: str, device: DevicePlan) -> SensorPlan:
     return SensorPlan(
-        f"{site}-{device.name}-heartbeat", f"{device.name} heartbeat", "heartbeat", "alive", "", BEAT_S, 1.0, 0.0, 1.0,
+        code=f"{site}-{device.name}-heartbeat",
+        name=f"{device.name} heartbeat",
+        quantity="heartbeat",
+        unit="alive",
+        role="",
+        interval_s=BEAT_S,
+        hold_s=BEAT_HOLD_S,
+        resolution=1.0,
+        low_possible=0.0,
+        high_possible=1.0,
         device=device.name,
-    )  # fmt: skip
+    )
 
 
 def _pick(items: Iterable[T], code: str, what: str, name: Callable[[T], str]) -> T:

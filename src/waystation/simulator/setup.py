@@ -20,18 +20,17 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotFound, NotReady
 from waystation.registry import actions as registry
 from waystation.simulator.gateways import device_key
-from waystation.simulator.hours import week
 from waystation.simulator.network import DevicePlan, Network, SensorPlan, SitePlan, SpacePlan
+from waystation.simulator.week import hours_record, record_of, spans_of
 from waystation.telemetry.actions import care
 
 REPORT_S = 300  # gateways send every five minutes while nothing is wrong, every minute while something is
-_VENDOR = ("code", "name", "kind", "support_hours", "response_h", "contract_until", "certificate_until", "phone")
+_VENDOR = ("code", "name", "kind", "email", "response_h", "contract_until", "certificate_until", "phone")
 _SITE = ("code", "name", "tier_inputs", "city", "country", "lat", "lon", "zone", "cluster", "hazards")
 _SPACE = ("code", "name", "kind", "capacity_l", "mapping_report", "mapping_due", "hot_point", "cold_point")
 _CIRCUIT = ("code", "path", "medium", "account", "contract_until", "dispatch_phone", "target_availability_pct")
-_SENSOR = (
-    "code", "name", "quantity", "unit", "role", "position", "interval_s", "resolution", "low_possible", "high_possible",
-)  # fmt: skip
+_SENSOR = ("code", "name", "quantity", "unit", "role", "position", "interval_s", "resolution")
+_RANGE = ("low_possible", "high_possible")
 
 
 @dataclass
@@ -102,7 +101,7 @@ class _Builder:
                 self._person(self._admin, person)
                 if not person["sites"]:
                     self._grant(person, [])
-            shifts = [week(person["zone"], person["shifts"])] if person["shifts"] else []
+            shifts: list[dict[str, object]] = [hours_record(person["zone"], spans_of(person["shifts"]))]
             access.set_schedule(
                 self._admin,
                 self._built.people[person["code"]],
@@ -146,7 +145,11 @@ class _Builder:
             template = self._make("template", row["kind"], row)
             registry.publish_template(self._admin, template.pk, now=self._now)
         for row in raw["vendors"]:
-            self._make("vendor", row["code"], {name: row[name] for name in _VENDOR} | {"email": row["email"]})
+            self._make(
+                "vendor",
+                row["code"],
+                {name: row[name] for name in _VENDOR} | {"support_hours": record_of(row["support_hours"])},
+            )
         for row in raw["device_models"]:
             self._make("device_model", row["name"], row)
         for row in raw["parts"]:
@@ -176,7 +179,7 @@ class _Builder:
                 "service_class": self._rows["service_class", raw["service_class"]],
                 "local_support": raw["local_support"],
                 "report_s": REPORT_S,
-                "access_hours": week(raw["access_hours"]["zone"], raw["access_hours"]["spans"]),
+                "access_hours": record_of(raw["access_hours"]),
             },
         )
         self._built.sites[plan.code] = site.pk
@@ -237,7 +240,7 @@ class _Builder:
         ).pk
 
     def _sensor(self, site: Any, plan: SitePlan, sensor: SensorPlan) -> None:
-        values = {name: getattr(sensor, name) for name in _SENSOR} | {
+        values = {name: getattr(sensor, name) for name in (*_SENSOR, *_RANGE)} | {
             "site": site,
             "space": self._rows["space", f"{plan.code}/{sensor.space}"] if sensor.space else None,
             "device": self._rows["device", f"{plan.code}/{sensor.device}"] if sensor.device else None,
@@ -281,6 +284,8 @@ def thermal_of(site: SitePlan, space: SpacePlan) -> dict[str, float]:
     swing_c = site.climate["swing_c"]
     likely_s = thermal.time_constant_s(0.8 * thermal.product_kg)
     return {
+        "time_constant_h": round(likely_s / 3600, 1),
+        "accuracy_c": 0.3,
         "time_constant_low_s": round(thermal.time_constant_s(0.5 * thermal.product_kg), -2),
         "time_constant_s": round(likely_s, -2),
         "time_constant_high_s": round(1.25 * thermal.time_constant_s(), -2),

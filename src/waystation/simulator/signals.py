@@ -26,7 +26,7 @@ _FLAGS: Mapping[str, str] = {
     "defrost": "defrost",
 }
 _TEMPERATURES: Mapping[str, tuple[str, float, float]] = {  # role: column, bias, noise
-    "product": ("product_c", 0.0, 0.05),
+    "product": ("product_c", 0.0, 0.04),
     "air_supply": ("supply_c", 0.0, 0.12),
     "air_return": ("air_c", 0.3, 0.10),
     "ambient": ("ambient_c", 0.0, 0.10),

@@ -5,16 +5,16 @@ Nothing here writes: each function reads one section. `dangling` names every ref
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Spans = tuple[tuple[int, int, int], ...]  # (weekday, opens, closes) in minutes after local midnight
+from waystation.simulator.week import DAYS, Spans, clock_text, record_of, spans_of
 
 
 @dataclass(frozen=True, slots=True)
 class HubSpec:
-    """A hub: `tier` central, regional or local; `site` for a cabinet inside one. `pickups` are (weekday, minute)."""
+    """A hub: `tier` central, regional or local; `site` for a cabinet inside one. Staffing and pick-ups as records."""
 
     code: str
     name: str
@@ -24,8 +24,8 @@ class HubSpec:
     lat: float
     lon: float
     zone: str
-    staffing: Spans
-    pickups: tuple[tuple[int, int], ...]
+    staffing: Mapping[str, Any]
+    pickups: tuple[Mapping[str, str], ...]
     custodian: str
 
 
@@ -44,6 +44,11 @@ class LaneSpec:
     source: str
     refuses: tuple[tuple[str, str], ...]
     cost_eur: float
+
+    @property
+    def quantiles(self) -> list[list[float]]:
+        """`[[probability, seconds], ...]`, as a law of a duration is written."""
+        return [[0.1, self.p10_min * 60.0], [0.5, self.p50_min * 60.0], [0.9, self.p90_min * 60.0]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,12 @@ class InterchangeSpec:
     requires: Mapping[str, str] | None
     kit_lines: tuple[str, ...]
     condition: str
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """The terms of a compatibility rule as they are recorded."""
+        requires = {self.requires["component"]: [self.requires["low"], ""]} if self.requires else {}
+        return {"requires": requires, "kit_lines": list(self.kit_lines), "condition": self.condition}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +162,12 @@ def hubs(raw: Mapping[str, Any]) -> tuple[HubSpec, ...]:
             h["lat"],
             h["lon"],
             h["zone"],
-            _spans(h["staffing"]["spans"]),
-            tuple((day, minute) for day, minute in h["courier_cutoffs"]["moments"]),
+            record_of(h["staffing"]),
+            tuple(
+                {"courier": courier["vendor"], "weekday": DAYS[day], "at": clock_text(minute)}
+                for courier in raw["couriers"]
+                for day, minute in h["courier_cutoffs"]["moments"]
+            ),
             h["custodian"],
         )
         for h in raw["hubs"]
@@ -202,7 +217,7 @@ def rotations(raw: Mapping[str, Any]) -> tuple[RotationSpec, ...]:
             row["name"],
             row["zone"],
             row["level"],
-            tuple((shift["person"], _spans(shift["spans"])) for shift in row["shifts"]),
+            tuple((shift["person"], spans_of(shift["spans"])) for shift in row["shifts"]),
         )
         for row in raw["rotations"]
     )
@@ -275,7 +290,3 @@ def _of_sites(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield where, "person" if owner["person"] else "vendor", owner["person"] or owner["vendor"]
     for person in raw["people"]:
         yield from ((f"person {person['code']}", "site", site) for site in person["sites"])
-
-
-def _spans(rows: Sequence[Sequence[int]]) -> Spans:
-    return tuple((day, opens, closes) for day, opens, closes in rows)

@@ -14,8 +14,8 @@ from waystation.kernel.refusals import NotFound
 from waystation.product.actions import lots, moves
 from waystation.runbooks import actions as runbooks
 from waystation.simulator import stock as spec
-from waystation.simulator.hours import DAYS, clock, split_at_midnight, week
 from waystation.simulator.setup import Built
+from waystation.simulator.week import hours_record, spans_of, split_at_midnight
 from waystation.spares.actions import setup, stock
 
 ROTATIONS = {"operations": "operator", "backup": "supervisor"}
@@ -55,7 +55,6 @@ class _Loader:
                 setup.set_up(planner, "lane", self._lane(lane), now=self._now)
 
     def _hub(self, hub: spec.HubSpec) -> dict[str, Any]:
-        pickups = [{"courier": "correvia", "weekday": DAYS[day], "at": clock(minute)} for day, minute in hub.pickups]
         return {
             "code": hub.code,
             "name": hub.name,
@@ -64,19 +63,18 @@ class _Loader:
             "lat": hub.lat,
             "lon": hub.lon,
             "zone": hub.zone,
-            "staffing": week(hub.zone, hub.staffing),
-            "pickups": pickups,
+            "staffing": dict(hub.staffing),
+            "pickups": [dict(p) for p in hub.pickups],
             "custodian_id": self._built.people.get(hub.custodian),
         }
 
     def _lane(self, lane: spec.LaneSpec) -> dict[str, Any]:
-        points = ((0.1, lane.p10_min), (0.5, lane.p50_min), (0.9, lane.p90_min))
         return {
             "hub_id": self._hub_ids[lane.hub],
             "site_id": self._built.sites[lane.site],
             "mode": lane.mode,
             "courier": lane.carrier or "",
-            "quantiles": [[share, minutes * 60] for share, minutes in points],
+            "quantiles": lane.quantiles,
             "source": lane.source,
             "detail": f"{lane.trips} trips" if lane.trips else "",
             "refuses": dict(lane.refuses),
@@ -94,7 +92,7 @@ class _Loader:
         for one in self._raw.get("offers", []):
             values = {k: v for k, v in one.items() if k not in ("vendor", "model", "spans", "zone", "cost_eur")}
             values |= {"vendor_id": self._built.vendors[one["vendor"]], "cost": Decimal(str(one["cost_eur"]))}
-            values |= {"hours": week(one["zone"], one["spans"]), "model_id": self._built.models[one["model"]]}
+            values |= {"hours": hours_record(one["zone"], spans_of(one["spans"])), "model_id": self._built.models[one["model"]]}
             setup.set_up(planner, "offer", values, now=self._now)
         self._replacements(planner)
 
@@ -104,11 +102,7 @@ class _Loader:
             installed, offered = (self._built.model_of_part.get(p) for p in (pair.installed, pair.offered))
             if installed is None or offered is None or installed == offered:
                 continue
-            terms: dict[str, Any] = {"condition": pair.condition or "", "kit_lines": list(pair.kit_lines)}
-            if pair.requires:
-                bounds = [pair.requires.get("low", ""), pair.requires.get("high", "")]
-                terms["requires"] = {pair.requires["component"]: bounds}
-            values = {"installed_id": installed, "offered_id": offered, "terms": terms}
+            values = {"installed_id": installed, "offered_id": offered, "terms": pair.terms}
             setup.set_up(planner, "replacement", values, now=self._now)
 
     def _units(self) -> None:

@@ -111,7 +111,7 @@ def step(thermal: Thermal, state: State, inputs: Inputs) -> None:
     else:
         target_k = 0.3
     state.coil_k += (target_k - state.coil_k) * 0.3
-    wet = thermal.humidity_pct + 30.0 * inputs.door_share + (9.0 if inputs.is_defrosting else 0.0)
+    wet = thermal.humidity_pct + 14.0 * inputs.door_share + (5.0 if inputs.is_defrosting else 0.0)
     state.humidity_pct += (wet - state.humidity_pct) * (0.5 if wet > state.humidity_pct else 0.12)
 
 

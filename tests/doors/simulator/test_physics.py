@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -117,7 +117,7 @@ def test_true_intervals_equal_brute_force_on_the_minutes(begin: int, length: int
         mine = [x for x in found if x.direction == direction]
         told = [any(x.begin_min <= first + n < x.end_min for x in mine) for n in range(last - first)]
         assert told == outside
-        assert all(a.end_min < b.begin_min for a, b in itertools.pairwise(mine))
+        assert all(a.end_min < b.begin_min for a, b in pairwise(mine))
         for one in mine:
             part = (hot if direction == "high" else cold)[one.begin_min - first : one.end_min - first]
             assert one.peak_c == (max(part) if direction == "high" else min(part))
@@ -181,7 +181,7 @@ def test_the_ups_stays_between_nothing_and_full(outages: list[tuple[int, int]]) 
     power = Power(SITE, held)
     left = [power.ups_min(START_MIN + m) for m in range(900)]
     assert all(0 <= x <= 60 for x in left)
-    assert all(-1.0 <= b - a <= 0.25 + 1e-9 for a, b in itertools.pairwise(left))
+    assert all(-1.0 <= b - a <= 0.25 + 1e-9 for a, b in pairwise(left))
 
 
 def test_circuits_are_cut_one_by_one_or_both() -> None:
