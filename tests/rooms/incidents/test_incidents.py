@@ -50,7 +50,7 @@ def safe(by: Authority, row: Incident) -> None:
 def test_qal_10_it_ends_only_when_all_that_applies_stands(
     told: tuple[bool, ...], out_of_range: bool | None, outcome: str
 ) -> None:
-    """Every combination: both clocks where they apply, an outcome, a responder, QA's task, no reading explained away."""
+    """Every combination: both clocks where they apply, outcome, responder, QA's task, no reading explained away."""
     service, product, restored, is_safe, quality, responder = told
     at = START
     ending = closing.Ending(
@@ -236,7 +236,8 @@ def test_e1_the_timeline_is_the_log(ana: Authority) -> None:
     actions.attach(ana, row.pk, "reservation", UUID(int=7), now=LATER)
     actions.mark_mitigated(ana, row.pk, now=START, how="product moved")
     lines = queries.timeline(row.pk)
-    assert [m.kind for m in lines] == [f"incidents.{v}" for v in "opened acknowledged noted attached mitigated".split()]
+    verbs = ["opened", "acknowledged", "noted", "attached", "mitigated"]
+    assert [m.kind for m in lines] == [f"incidents.{verb}" for verb in verbs]
     assert [m.entry_seq for m in lines] == sorted({m.entry_seq for m in lines})
     assert lines[2].data["text"] == "Site contact says the fan stands"
     assert [n.standing for n in queries.notes(row.pk)] == ["reported"]
