@@ -134,7 +134,10 @@ def _take(alarm: Alarm, condition: Condition, view: View) -> None:
 
 def set_judgement(alarm: Alarm, judgement: chain.Judgement) -> None:
     """Keep the chain's word and the state that follows from it."""
-    alarm.outcome, alarm.reasons = judgement.outcome, [d.as_dict() for d in judgement.decisions]
+    personal = [r for r in alarm.reasons if r["stage"] in ("dedupe", "throttle")]
+    said = [d.as_dict() for d in judgement.decisions]
+    alarm.outcome = judgement.outcome
+    alarm.reasons = said + (personal if judgement.outcome == chain.PASS else [])
     alarm.state = lifecycle.label(life_of(alarm, quiet_of(judgement)))
 
 

@@ -142,7 +142,8 @@ def _send(
         pending.done_at, pending.result = view.now, f"paged_level_{level}"
     alarm.policy, alarm.paged_rank = policy.as_list(), row.rank
     alarm.paged_at = alarm.paged_at or view.now
-    alarm.reasons = alarm.reasons + [d.as_dict() for d in letter.said]
+    alarm.reasons = [r for r in alarm.reasons if r["stage"] not in ("dedupe", "throttle")]
+    alarm.reasons += [d.as_dict() for d in letter.said]
     following = Escalation(
         alarm=alarm, rank=row.rank, level=level + 1, due_at=escalation.next_due(policy, level, view.now)
     )

@@ -26,6 +26,12 @@ class DefinitionOut(Schema):
     published_at: datetime
 
 
+class DefinitionIn(Schema):
+    """A runbook as data."""
+
+    data: dict[str, Any]
+
+
 class RunOut(Schema):
     """A run, pinned to its version."""
 
@@ -101,9 +107,9 @@ def definitions(request: HttpRequest) -> Any:
 
 
 @router.post("/definitions", response={201: DefinitionOut})
-def publish(request: HttpRequest, body: dict[str, Any]) -> Status[Any]:
+def publish(request: HttpRequest, body: DefinitionIn) -> Status[Any]:
     """Publish a version of a runbook."""
-    return Status(201, actions.publish(by(request), body, now=wiring.clock().now()))
+    return Status(201, actions.publish(by(request), body.data, now=wiring.clock().now()))
 
 
 @router.get("/runs", response=list[RunOut])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -359,7 +359,7 @@ def test_a_rotation_covers_every_instant_once_over_dst(zone: str, minute: int, t
     end = start + timedelta(days=540)
     shifts = oncall.shifts(rota, (), start, end)
     assert (shifts[0].starts_at, shifts[-1].ends_at) == (start, end)
-    for one, following in zip(shifts, shifts[1:], strict=False):
+    for one, following in pairwise(shifts):
         assert one.ends_at == following.starts_at
         assert one.person_id != following.person_id
     assert oncall.gaps((rota,), (), start, end) == []
@@ -410,8 +410,8 @@ def test_alr_01_replay_counts_the_pages_of_before_and_after() -> None:
         )
         for i in range(10)
     ]
-    loud = [{**r, "severity": "operator_actionable", "pages": ["operator"], "delay_s": 0} if r["slug"] == "humidity" else r
-            for r in SHIPPED_MATRIX]  # fmt: skip
+    changed = {"severity": "operator_actionable", "pages": ["operator"], "delay_s": 0}
+    loud = [{**r, **changed} if r["slug"] == "humidity" else r for r in SHIPPED_MATRIX]
     until = START + timedelta(days=2)
     assert replay(MATRIX, past, 600, until).pages == 0
     assert replay(parse(loud), past, 600, until).by_row == {"humidity": 10}

@@ -148,7 +148,7 @@ def consent_digest(run_id: str, definition_digest: str, step: Step, names: Mappi
 
 def as_lines(runbook: Runbook, names: Mapping[str, str]) -> Sequence[str]:
     """The printed instruction: one line per step and phase, from the same source that runs."""
-    lines = [f"{runbook.name} (for: {', '.join(runbook.triggers)})"]
+    lines = [runbook.name + (f" (for: {', '.join(runbook.triggers)})" if runbook.triggers else "")]
     words = {"pre": "check first", "act": "do", "post": "check after", "undo": "if that fails, undo"}
     for number, step in enumerate(runbook.steps, 1):
         gate = f" [needs approval by another person: {step.risk}]" if step.gated else ""

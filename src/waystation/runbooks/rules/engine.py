@@ -1,8 +1,9 @@
 """What a run does next, from its journal and the approvals alone. Decides; does nothing.
 
 pre → act → post for each step in order; a failed act or post undoes that step and those before it, last first. A
-failed pre stops before anything of the step is done. A phase that was recorded is never done again; one that began and
-has no result is repeated only where the step says that this is safe, else a person decides.
+failed pre stops before anything of the step is done. A phase that was recorded is never done again. One that began and
+has no result: a check is asked again, for it changes nothing; an effect only where the step says that this is safe, else
+a person decides.
 """
 
 from __future__ import annotations
