@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from waystation.api import access, registry
+from waystation.api import access, product, registry, spares
 from waystation.api.auth import caller
 from waystation.api.replies import answer
 from waystation.kernel.refusals import BadInput, NotSignedIn, Refusal, cannot_record
@@ -29,6 +29,8 @@ api = NinjaAPI(
 )
 api.add_router("/v1/access", access.router, tags=["access"])
 api.add_router("/v1/registry", registry.router, tags=["registry"])
+api.add_router("/v1/product", product.router, tags=["product"])
+api.add_router("/v1/spares", spares.router, tags=["spares"])
 
 
 @api.exception_handler(Refusal)

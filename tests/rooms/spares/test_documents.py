@@ -89,12 +89,12 @@ def test_ful_02_the_codes_of_the_printed_page_read_back_as_the_exact_serials(tmp
 
 
 def test_ful_02_a_full_sheet_still_is_one_page(tmp_path: Path) -> None:
-    """Four units and ten steps fit; more is refused, not cut."""
-    units = tuple(SheetUnit(f"SERIAL-{n:04}", "Controller", "Sevilla") for n in range(4))
+    """Three units and ten steps fit; more is refused, not cut."""
+    units = tuple(SheetUnit(f"SERIAL-{n:04}", "Controller", "Sevilla") for n in range(3))
     full = replace(SHEET, units=units, steps=("Do this with care and then look again at the plate.",) * 10)
     pages = _pages(job_sheet(full), tmp_path)
     assert len(pages) == 1
-    assert len(_codes(pages[0])) == 4
+    assert len(_codes(pages[0])) == 3
     for changes in ({"units": units + units}, {"units": ()}, {"steps": ("x",) * 11}):
         with pytest.raises(BadInput):
             job_sheet(replace(full, **changes))  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from waystation.kernel.refusals import BadInput
 from waystation.kernel.version import VERSION
 
 TEMPLATE = "job_sheet.typ"
-MAX_UNITS, MAX_STEPS = 4, 10
+MAX_UNITS, MAX_STEPS = 3, 10
 CODE_MM, QUIET = 20.0, 4
 STEPS = (
     "Photograph the plate of the old unit and of the new one.",
@@ -62,7 +62,7 @@ class JobSheet:
 
 
 def job_sheet(sheet: JobSheet) -> bytes:
-    """The PDF. BadInput `spares.sheet_full` beyond four units or ten steps: then print two sheets."""
+    """The PDF. BadInput `spares.sheet_full` beyond three units or ten steps: then print two sheets."""
     if not 1 <= len(sheet.units) <= MAX_UNITS or len(sheet.steps) > MAX_STEPS:
         raise BadInput(
             "spares.sheet_full",
