@@ -293,6 +293,6 @@ def close_deviation(request: HttpRequest, key: UUID) -> Any:
 def _proved(request: HttpRequest, password: str) -> bool:
     """True when the signed-in person's password is right; a wrong one is refused at once."""
     person = request.user
-    if person.is_authenticated and person.check_password(password):
+    if person.is_authenticated and person.pk == by(request).principal_id and person.check_password(password):
         return True
     raise NotAllowed("product.proof", "The password is not right.", "Enter your own password beside the decision.")
