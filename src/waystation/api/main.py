@@ -11,9 +11,10 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from waystation.api import access, product, registry, spares
+from waystation.api import access, product, registry
 from waystation.api.auth import caller
 from waystation.api.replies import answer
+from waystation.api.spares import routes as spares
 from waystation.kernel.refusals import BadInput, NotSignedIn, Refusal, cannot_record
 from waystation.kernel.version import VERSION
 
