@@ -63,6 +63,15 @@ class JobSheet:
 
 def job_sheet(sheet: JobSheet) -> bytes:
     """The PDF. BadInput `spares.sheet_full` beyond three units or ten steps: then print two sheets."""
+    return _compiled(sheet, format="pdf")[0]
+
+
+def page_images(sheet: JobSheet, *, ppi: float = 150.0) -> list[bytes]:
+    """The pages of the same sheet as PNG, for a screen. Refuses what `job_sheet` refuses."""
+    return _compiled(sheet, format="png", ppi=ppi)
+
+
+def _compiled(sheet: JobSheet, **how: Any) -> list[bytes]:
     if not 1 <= len(sheet.units) <= MAX_UNITS or len(sheet.steps) > MAX_STEPS:
         raise BadInput(
             "spares.sheet_full",
@@ -72,10 +81,9 @@ def job_sheet(sheet: JobSheet) -> bytes:
             value=len(sheet.units),
         )
     template = files("waystation.spares.documents").joinpath(TEMPLATE).read_bytes()
-    made: Any = typst.compile(
-        template, format="pdf", sys_inputs={"sheet": json.dumps(_data(sheet))}, ignore_system_fonts=True
-    )
-    return bytes(made)
+    told = {"sheet": json.dumps(_data(sheet))}
+    made: Any = typst.compile(template, sys_inputs=told, ignore_system_fonts=True, **how)
+    return [bytes(page) for page in made] if isinstance(made, list) else [bytes(made)]
 
 
 def _data(sheet: JobSheet) -> dict[str, Any]:
