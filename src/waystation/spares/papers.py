@@ -31,24 +31,29 @@ def label(by: Authority, dispatch_id: UUID) -> str:
 def sheet(
     by: Authority, dispatch_id: UUID, *, now: datetime, old: SheetUnit | None = None, contact: str = "", task: str = ""
 ) -> bytes:
-    """The job sheet of a dispatch as PDF. `old` is the unit that comes out; `task` overrides the pickup's words."""
+    """The job sheet of a dispatch as PDF."""
+    return job_sheet(sheet_of(by, dispatch_id, now=now, old=old, contact=contact, task=task))
+
+
+def sheet_of(
+    by: Authority, dispatch_id: UUID, *, now: datetime, old: SheetUnit | None = None, contact: str = "", task: str = ""
+) -> JobSheet:
+    """What the job sheet of a dispatch says. `old` is the unit that comes out; `task` overrides the pickup's words."""
     sent = queries.dispatch(by, dispatch_id)
     site = sent.to_site
     new = SheetUnit(sent.unit.serial, sent.unit.part.name, sent.from_hub.name)
     name = sent.reservation.incident_name if sent.reservation is not None else ""
-    return job_sheet(
-        JobSheet(
-            incident=name or "transfer",
-            site=site.name if site is not None else str(sent.to_hub),
-            address=f"{site.city}, {site.country}" if site is not None else "",
-            contact=contact or (site.local_support if site is not None else "") or "not on record: ask the operator",
-            access_window=access_words(site.access_hours) if site is not None else "",
-            task=task or sent.task or f"Take {sent.unit.serial} to {sent.to_hub}.",
-            label=sent.label,
-            units=(new, old) if old is not None else (new,),
-            printed_at=now,
-            zone=site.zone if site is not None else sent.from_hub.zone,
-        )
+    return JobSheet(
+        incident=name or "transfer",
+        site=site.name if site is not None else str(sent.to_hub),
+        address=f"{site.city}, {site.country}" if site is not None else "",
+        contact=contact or (site.local_support if site is not None else "") or "not on record: ask the operator",
+        access_window=access_words(site.access_hours) if site is not None else "",
+        task=task or sent.task or f"Take {sent.unit.serial} to {sent.to_hub}.",
+        label=sent.label,
+        units=(new, old) if old is not None else (new,),
+        printed_at=now,
+        zone=site.zone if site is not None else sent.from_hub.zone,
     )
 
 

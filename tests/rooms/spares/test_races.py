@@ -113,3 +113,13 @@ def test_ful_10_one_incident_asked_twice_at_once_holds_one_unit() -> None:
         found = _at_once(*(lambda need=need: source(system(), need, now=START) for _ in range(2)))
         assert all(isinstance(f, Sourced) for f in found), found
         assert m.Reservation.objects.filter(incident_id=need.incident_id, state="held").count() == 1
+
+
+def test_ful_10_one_incident_asked_twice_at_once_orders_once() -> None:
+    """With no unit anywhere both askers get the same order."""
+    an_offer()
+    for n in range(ROUNDS // 10):
+        need = a_need(name=f"INC-{n}")
+        found = _at_once(*(lambda need=need: source(system(), need, now=START) for _ in range(2)))
+        assert all(isinstance(f, Sourced) for f in found), found
+        assert m.Order.objects.filter(incident_id=need.incident_id).count() == 1

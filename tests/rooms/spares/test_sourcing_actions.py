@@ -12,10 +12,11 @@ from tests.rooms.spares.network import WEEK, a_hub, a_lane, a_need, a_part, a_un
 from waystation.access.actions import set_schedule
 from waystation.evidence.models import Event
 from waystation.kernel.authority import Authority
-from waystation.kernel.refusals import NotAllowed
+from waystation.kernel.refusals import BadInput, Conflict, NotAllowed
 from waystation.spares import models as m
 from waystation.spares import queries
 from waystation.spares.actions import hold, setup, stock
+from waystation.spares.actions.orders import answer_order
 from waystation.spares.actions.sourcing import source
 
 pytestmark = pytest.mark.django_db
@@ -220,3 +221,28 @@ def test_ful_01_who_may_not_reserve_is_refused(acting: Acting) -> None:
     with pytest.raises(NotAllowed):
         source(acting("leadership"), a_need(), now=START)
     assert not m.Attempt.objects.exists()
+
+
+def test_ful_04_a_canceled_order_lets_the_incident_find_the_next_way(acting: Acting) -> None:
+    """Confirmed with the vendor's reference, canceled with a reason; then sourcing takes the next offer or stock."""
+    an_offer()
+    need = a_need()
+    order = source(system(), need, now=START).order
+    assert order is not None
+    assert source(system(), need, now=START).order == order, "asked again, it orders nothing twice"
+    by = acting("supervisor")
+    for target, words in (("lost", {}), ("confirmed", {}), ("canceled", {})):
+        with pytest.raises(BadInput):
+            answer_order(by, order.pk, target, now=START, **words)
+    done = answer_order(by, order.pk, "confirmed", now=START, reference="F-77", promised_at=START + timedelta(hours=4))
+    assert (done.reference, done.promised_at) == ("F-77", START + timedelta(hours=4))
+    assert answer_order(by, order.pk, "canceled", now=START, reason="None left").state == "canceled"
+    with pytest.raises(Conflict):
+        answer_order(by, order.pk, "received", now=START)
+    a_lane(a_hub(), 90)
+    a_unit("S-1", a_hub())
+    again = source(system(), need, now=START + timedelta(minutes=5))
+    assert again.reservation is not None
+    assert again.reservation.unit.serial == "S-1"
+    with pytest.raises(NotAllowed):
+        answer_order(acting("operator"), order.pk, "received", now=START)

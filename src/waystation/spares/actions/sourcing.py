@@ -59,10 +59,12 @@ def source(by: Authority, need: Need, *, now: datetime) -> Sourced:
             with transaction.atomic():
                 return _settle(by, need, leads, decided, now)
         except Conflict as lost:
-            if lost.code != "spares.taken" or decided.chosen is None or decided.chosen.unit_id is None:
+            if lost.code not in ("spares.taken", "spares.ordered"):
                 raise
             if (before := _standing(need)) is not None:
                 return before
+            if decided.chosen is None or decided.chosen.unit_id is None:
+                raise
             leads = _without(leads, decided.chosen.unit_id, need, now)
     raise Conflict("spares.raced", "Every candidate was taken while this ran.", "Source again.")
 

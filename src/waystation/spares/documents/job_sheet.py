@@ -17,7 +17,7 @@ from waystation.kernel.refusals import BadInput
 from waystation.kernel.version import VERSION
 
 TEMPLATE = "job_sheet.typ"
-MAX_UNITS, MAX_STEPS = 4, 10
+MAX_UNITS, MAX_STEPS = 3, 10
 CODE_MM, QUIET = 20.0, 4
 STEPS = (
     "Photograph the plate of the old unit and of the new one.",
@@ -62,7 +62,16 @@ class JobSheet:
 
 
 def job_sheet(sheet: JobSheet) -> bytes:
-    """The PDF. BadInput `spares.sheet_full` beyond four units or ten steps: then print two sheets."""
+    """The PDF. BadInput `spares.sheet_full` beyond three units or ten steps: then print two sheets."""
+    return _compiled(sheet, format="pdf")[0]
+
+
+def page_images(sheet: JobSheet, *, ppi: float = 150.0) -> list[bytes]:
+    """The pages of the same sheet as PNG, for a screen. Refuses what `job_sheet` refuses."""
+    return _compiled(sheet, format="png", ppi=ppi)
+
+
+def _compiled(sheet: JobSheet, **how: Any) -> list[bytes]:
     if not 1 <= len(sheet.units) <= MAX_UNITS or len(sheet.steps) > MAX_STEPS:
         raise BadInput(
             "spares.sheet_full",
@@ -72,10 +81,9 @@ def job_sheet(sheet: JobSheet) -> bytes:
             value=len(sheet.units),
         )
     template = files("waystation.spares.documents").joinpath(TEMPLATE).read_bytes()
-    made: Any = typst.compile(
-        template, format="pdf", sys_inputs={"sheet": json.dumps(_data(sheet))}, ignore_system_fonts=True
-    )
-    return bytes(made)
+    told = {"sheet": json.dumps(_data(sheet))}
+    made: Any = typst.compile(template, sys_inputs=told, ignore_system_fonts=True, **how)
+    return [bytes(page) for page in made] if isinstance(made, list) else [bytes(made)]
 
 
 def _data(sheet: JobSheet) -> dict[str, Any]:

@@ -26,7 +26,8 @@ def weekly(record: Mapping[str, Any], zone: str) -> WeeklyHours | None:
     zone_of(where)
     if record.get("always"):
         return always(where)
-    spans = [Span(_day(name), *pair) for name, pairs in _table(record, "week").items() for pair in _pairs(pairs)]
+    week = [(_day(name), _pairs(pairs)) for name, pairs in _table(record, "week").items()]
+    spans = [Span(day, *pair) for day, pairs in week for pair in pairs]
     dated = [DatedHours(_date(on), _pairs(pairs)) for on, pairs in _table(record, "except").items()]
     return WeeklyHours(where, tuple(spans), tuple(dated))
 
