@@ -92,7 +92,10 @@ class _Loader:
         for one in self._raw.get("offers", []):
             values = {k: v for k, v in one.items() if k not in ("vendor", "model", "spans", "zone", "cost_eur")}
             values |= {"vendor_id": self._built.vendors[one["vendor"]], "cost": Decimal(str(one["cost_eur"]))}
-            values |= {"hours": hours_record(one["zone"], spans_of(one["spans"])), "model_id": self._built.models[one["model"]]}
+            values |= {
+                "hours": hours_record(one["zone"], spans_of(one["spans"])),
+                "model_id": self._built.models[one["model"]],
+            }
             setup.set_up(planner, "offer", values, now=self._now)
         self._replacements(planner)
 

@@ -38,9 +38,9 @@ def clock_text(minute: int) -> str:
 
 def split_at_midnight(spans: Spans) -> list[dict[str, int]]:
     """Spans as rotations keep them; one that runs past midnight becomes two."""
-    day_min, found = 1440, []
+    found: list[dict[str, int]] = []
     for weekday, begin, end in spans:
-        found.append({"weekday": weekday, "from_min": begin, "to_min": min(end, day_min)})
-        if end > day_min:
-            found.append({"weekday": (weekday + 1) % 7, "from_min": 0, "to_min": end - day_min})
+        found.append({"weekday": weekday, "from_min": begin, "to_min": min(end, DAY_MIN)})
+        if end > DAY_MIN:
+            found.append({"weekday": (weekday + 1) % 7, "from_min": 0, "to_min": end - DAY_MIN})
     return found
