@@ -19,6 +19,7 @@ from waystation.telemetry.views import SensorView, SiteView, SpaceView
 
 RISE_C_PER_H, STEADY_C_PER_H = 0.8, 0.3
 UNUSUAL_C = 0.2
+DOOR_OPEN_AFTER = timedelta(minutes=10)
 HUMID_PCT, DRY_PCT = 75.0, 70.0
 Standing = Mapping[tuple[str, UUID], datetime]
 
@@ -77,7 +78,7 @@ def _space(
         add("excursion", first.started_at, limit_c=first.limit_c, side=first.direction, peak_c=first.peak_c)
     if not space.is_unmonitored:
         _doubts(site, space, add, found, facts)
-    _signals(space, standing, add)
+    _signals(space, standing, add, now)
     rising = _rising(space, standing, now)
     add("rising", rising)
     if space.hand_due_at is not None and space.hand_due_at <= now:
@@ -108,11 +109,11 @@ def _doubts(site: SiteView, space: SpaceView, add: Any, found: list[Condition], 
             found.append(one)
 
 
-def _signals(space: SpaceView, standing: Standing, add: Any) -> None:
+def _signals(space: SpaceView, standing: Standing, add: Any, now: datetime) -> None:
     fault, door, humidity = space.of("compressor_fault"), space.of("door"), space.of("humidity")
     if fault is not None and fault.value:
         add("compressor_fault", fault.since)
-    if door is not None and door.value and not door.is_silent:
+    if door is not None and door.value and not door.is_silent and door.since and now - door.since >= DOOR_OPEN_AFTER:
         add("door_open", door.since)
     if humidity is not None and humidity.value is not None and not humidity.is_silent:
         was = standing.get(("humidity", space.id))
@@ -174,7 +175,7 @@ def all_sensors(site: SiteView) -> Sequence[SensorView]:
 
 def dark_since(site: SiteView) -> datetime:
     """When the last reading of the site stopped holding."""
-    ends = [_silent_since(s) for s in all_sensors(site) if s.last_at is not None and s.quantity != "heartbeat"]
+    ends = [_silent_since(s) for s in all_sensors(site) if s.last_at is not None]
     return max(ends, default=site.at)
 
 
