@@ -45,8 +45,7 @@ def _site_conditions(site: SiteView, place: Place, now: datetime) -> Iterator[Co
     facts = {"asset": "site", "location": place.name}
     if site.is_dark:
         began = dark_since(site)
-        last = max((s.last_at for s in all_sensors(site) if s.last_at), default=None)
-        yield Condition("site_unreachable", site.id, "site", site.id, began, facts | {"last_reading_at": last}, True)
+        yield Condition("site_unreachable", site.id, "site", site.id, began, facts | {"last_reading_at": site.newest_at}, True)
     for sensor in site.sensors:
         if sensor.value is None or sensor.since is None or (sensor.is_silent and not site.is_dark):
             continue
@@ -55,8 +54,8 @@ def _site_conditions(site: SiteView, place: Place, now: datetime) -> Iterator[Co
         if sensor.quantity in ("wan_primary", "wan_backup") and not sensor.value:
             yield Condition("circuit_down", site.id, "circuit", sensor.id, sensor.since, facts | {"asset": sensor.name})
     for sensor in site.sensors:
-        if sensor.quantity == "heartbeat" and not site.is_dark and (sensor.is_silent or sensor.value == 0):
-            since = _silent_since(sensor) if sensor.last_at is not None and sensor.is_silent else sensor.since
+        if sensor.quantity == "heartbeat" and not site.is_dark and (site.is_missing(sensor) or sensor.value == 0):
+            since = sensor.since if sensor.value == 0 else _silent_since(sensor)
             if since is not None:
                 target = sensor.device_id or sensor.id
                 yield Condition("device_unreachable", site.id, "device", target, since, facts | {"asset": sensor.name})
@@ -102,7 +101,7 @@ def _doubts(site: SiteView, space: SpaceView, add: Any, found: list[Condition], 
                 else "measurement_in_doubt"
             )
             add(rule, sensor.doubt_since, probe=sensor.name)
-        elif sensor.is_silent and not site.is_dark and sensor.last_at is not None:
+        elif site.is_missing(sensor) and not site.is_dark:
             said = {**facts, "probe": sensor.name}
             began = _silent_since(sensor)
             one = Condition("sensor_silent", site.id, "sensor", sensor.id, began, said, True, space_id=space.id)
@@ -174,9 +173,8 @@ def all_sensors(site: SiteView) -> Sequence[SensorView]:
 
 
 def dark_since(site: SiteView) -> datetime:
-    """When the last reading of the site stopped holding."""
-    ends = [_silent_since(s) for s in all_sensors(site) if s.last_at is not None]
-    return max(ends, default=site.at)
+    """When the site should have been heard again."""
+    return site.at if site.newest_at is None else site.newest_at + timedelta(seconds=site.dark_after_s)
 
 
 def _silent_since(sensor: SensorView) -> datetime:
