@@ -130,3 +130,10 @@ def quality_tasks(by: Authority) -> list[Incident]:
 def last_hand_over() -> HandOver | None:
     """The newest hand-over, taken or not."""
     return HandOver.objects.order_by("-at", "-pk").first()
+
+
+def all_incidents(by: Authority) -> list[Incident]:
+    """Every visible incident, by number."""
+    sites = by.sites("registry.read")
+    rows = Incident.objects.select_related("site", "space")
+    return list((rows if sites is None else rows.filter(site_id__in=sites)).order_by("opened_at", "number"))

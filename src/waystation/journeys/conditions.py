@@ -45,7 +45,9 @@ def _site_conditions(site: SiteView, place: Place, now: datetime) -> Iterator[Co
     facts = {"asset": "site", "location": place.name}
     if site.is_dark:
         began = dark_since(site)
-        yield Condition("site_unreachable", site.id, "site", site.id, began, facts | {"last_reading_at": site.newest_at}, True)
+        yield Condition(
+            "site_unreachable", site.id, "site", site.id, began, facts | {"last_reading_at": site.newest_at}, True
+        )
     for sensor in site.sensors:
         if sensor.value is None or sensor.since is None or (sensor.is_silent and not site.is_dark):
             continue

@@ -48,7 +48,7 @@ class Day:
             ev.device_dead("zaragoza", "firewall", at("10:00")),
             ev.device_dead("pamplona", "firewall", at("10:00")),
             ev.wan_cut("evora", at("12:00"), at("14:00")),
-            ev.door_left_open("evora", "fridge-2", at("12:15"), at("13:05")),
+            ev.door_left_open("evora", "fridge-2", at("12:00"), at("13:15")),
             ev.door_left_open("malaga", "fridge-1", at("12:20"), at("15:10")),
             ev.wan_cut("malaga", at("12:50"), at("14:10")),
             ev.probe_frozen("murcia-fridge-2-probe-1", at("14:20")),
@@ -71,6 +71,34 @@ class Day:
     def each_minute(self, now: datetime) -> None:
         """People look at their work."""
         self.work.look(now)
+
+    def steps(self) -> dict[str, bool]:
+        """Which steps of the day came to what they should, by the product's own records."""
+        by = self.player.system
+        rows = incident_queries.all_incidents(by)
+        causes = {(r.site.code, r.group): r for r in rows}
+        cooling = causes.get(("cordoba", "cooling"))
+        device = [r for r in rows if r.group == "device" and r.site.code in ("zaragoza", "pamplona")]
+        excursions = telemetry.excursions_between(START, END)
+        out_of_toledo = [e for e in excursions if e.space.site.code == "toledo"]
+        late = [e for e in excursions if e.found_late and e.space.site.code == "evora"]
+        flat = [e for e in excursions if e.in_doubt and e.space.site.code == "faro"]
+        return {
+            "a normal morning opens nothing": not out_of_toledo and ("toledo", "climate") not in causes,
+            "a failed controller pages operator and site contact": cooling is not None
+            and cooling.acknowledged_at is not None,
+            "the product was moved before its limit": cooling is not None and cooling.mitigated_at is not None,
+            "two firewalls raced for the last unit": len({r.device_id for r in device}) == 2,
+            "a cut is one incident, its excursion found late": ("evora", "connection") in causes and bool(late),
+            "a site that went dark while warming kept its alarm": ("malaga", "cooling") in causes,
+            "a frozen probe proves nothing and is replaced": "second_measurement" in self.noted,
+            "flat at 21 °C stays out until QA decides": bool(flat) and "operator_refused" in self.noted,
+            "self-approval is refused, another person approves": {"self_approval", "approved_by"} <= set(self.noted),
+            "swap, re-check, trusted again, product safe": cooling is not None and cooling.resolved_at is not None,
+            "only QA decides holds": "holds_refused" in self.noted,
+            "the evidence pack verifies offline": bool(self.noted.get("pack_verified")),
+            "a new site waits at its gate": "gate_refused" in self.noted,
+        }
 
     def _careful(self, step: Callable[[datetime], None]) -> Callable[[datetime], None]:
         return self.work._careful(step)  # type: ignore[no-any-return]

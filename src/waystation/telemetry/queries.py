@@ -64,7 +64,6 @@ def site_views(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, SiteView]:
         shown = tuple(
             _space_view(space, mine, excursions, duties.get(space.pk)) for space in spaces if space.site_id == site_id
         )
-        state = states.get(site_id)
         newest = max((s.last_at for s in mine if s.last_at is not None), default=None)
         shortest_s = min((s.hold_s for s in mine), default=0.0)
         dark = newest is not None and (now - newest).total_seconds() > shortest_s
