@@ -92,7 +92,7 @@ def scenario_path(name: str) -> Path:
 def play(
     scenario: Path, *, seed: int, days: int, passwords: dict[str, str], say: Callable[[float, str], None]
 ) -> dict[str, Any]:
-    """Play the scripted day, and quiet days after it; returns the summary. The clock of the process stays at the end."""
+    """Play the scripted day, and quiet days after it; returns the summary."""
     from django.core.handlers.wsgi import WSGIHandler
 
     from waystation.evidence import sequencer

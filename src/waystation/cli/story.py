@@ -14,11 +14,8 @@ ZONE = ZoneInfo("Europe/Madrid")
 
 def tell(found: Mapping[str, Any], took_s: float) -> None:
     """Print the story of a summary."""
-    print(
-        f"\n{found['sites']} sites, {found['sensors']} sensors, {found['readings']:,} readings in {took_s:.0f} s.\n".replace(
-            ",", " ", 1
-        )
-    )
+    readings = f"{found['readings']:,}".replace(",", " ")
+    print(f"\n{found['sites']} sites, {found['sensors']} sensors, {readings} readings, told in {took_s:.0f} s.\n")
     for at, line in sorted(_lines(found)):
         print(f"  {_clock(at)}  {line}")
     _totals(found)
@@ -66,20 +63,15 @@ def _first_pages(pages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 def _totals(found: Mapping[str, Any]) -> None:
     trust = found["trust_min"]
     total = sum(trust.values()) or 1.0
-    print(
-        f"\nProduct time: {100 * trust['in_range_proven'] / total:.2f} % proven in range, "
-        f"{100 * trust['not_proven'] / total:.2f} % not proven, {100 * trust['out_of_range'] / total:.2f} % out of range."
-    )
-    for excursion in found["excursions"]:
-        doubt = f", {excursion['in_doubt']}" if excursion["in_doubt"] else ""
-        late = ", found in late data" if excursion["found_late"] else ""
-        length = duration_text(excursion["minutes"] * 60)
-        print(
-            f"  {excursion['site']}, {excursion['space']}: {excursion['direction']} for {length}, peak {excursion['peak_c']:.1f} °C{late}{doubt}"
-        )
-    print(
-        f"{len(found['pages'])} pages, {len(found['incidents'])} incidents, {len(found['dispatches'])} dispatches, {len(found['returns'])} returns."
-    )
+    shares = {name: f"{100 * minutes / total:.2f} %" for name, minutes in trust.items()}
+    said = (("in_range_proven", "proven in range"), ("not_proven", "not proven"), ("out_of_range", "out of range"))
+    print("\nProduct time: " + ", ".join(f"{shares[name]} {words}" for name, words in said) + ".")
+    for one in found["excursions"]:
+        length = duration_text(one["minutes"] * 60)
+        more = [*(["found in late data"] if one["found_late"] else []), *([one["in_doubt"]] if one["in_doubt"] else [])]
+        tail = "".join(f", {words}" for words in more)
+        print(f"  {one['site']}, {one['space']}: {one['direction']} for {length}, peak {one['peak_c']:.1f} °C{tail}")
+    print(", ".join(f"{len(found[name])} {name}" for name in ("pages", "incidents", "dispatches", "returns")) + ".")
     for log, head in found["evidence"].items():
         state = "verified" if head["verified"] else "DOES NOT VERIFY"
         print(f"Evidence log {log}: {head['tree_size']} entries, root {head['root'][:16]}…, {state}, unwitnessed.")
