@@ -89,7 +89,7 @@ def _space(
         if site.is_dark and _was_in_danger(site, space, limit, now):
             add("worst_case_limit", dark_since(site))
     for one in found:
-        yield _with_limit(one, limit)
+        yield _with_limit(one, limit, space)
 
 
 def _doubts(site: SiteView, space: SpaceView, add: Any, found: list[Condition], facts: Mapping[str, Any]) -> None:
@@ -162,10 +162,13 @@ def _facts(space: SpaceView, place: Place) -> dict[str, Any]:
     }
 
 
-def _with_limit(one: Condition, limit: TimeToLimit | None) -> Condition:
+def _with_limit(one: Condition, limit: TimeToLimit | None, space: SpaceView) -> Condition:
+    """The condition with its time to the limit, and the limit on the side that will be reached first."""
     if limit is None:
         return one
     facts = dict(one.facts) | {"limit_at_worst": limit.worst.at, "limit_at_likely": limit.likely.at}
+    if one.rule != "excursion" and limit.side:
+        facts["limit_c"] = space.high_c if limit.side == "high" else space.low_c
     return replace(one, facts=facts, worst_case_at=limit.worst.at)
 
 

@@ -33,14 +33,14 @@ def settle(by: Authority, site: Site, view: SiteView, *, now: datetime) -> None:
     for row in incident_queries.open_incidents(by, site.pk):
         if row.needs_service and row.service_restored_at is None and _is_restored(by, row, view, now):
             incidents.mark_service_restored(by, row.pk, at=now, now=now, source=_restored_by(row))
-        if row.needs_product and row.product_safe_at is None and row.space_id is not None:
+        if row.needs_product and row.product_safe_at is None and row.space_id is not None and _is_calm(row):
             _look_at_product(by, row, view, now)
     _end_watches(by, view, now)
 
 
 def _is_restored(by: Authority, row: Incident, view: SiteView, now: datetime) -> bool:
     """True when what failed works, passed its baseline after a swap, and every signal that it carries is trusted."""
-    if view.is_dark or any(a.cleared_at is None for a in alarms.of_incident(row.pk)) or _still_wrong(row, view):
+    if view.is_dark or not _is_calm(row) or _still_wrong(row, view):
         return False
     swapped = _swapped_at(by, row)
     if swapped is not None and row.device_id is not None:
@@ -49,6 +49,11 @@ def _is_restored(by: Authority, row: Incident, view: SiteView, now: datetime) ->
         except NotReady:
             return False
     return True
+
+
+def _is_calm(row: Incident) -> bool:
+    """No alarm of the incident stands any more."""
+    return all(a.cleared_at is not None for a in alarms.of_incident(row.pk))
 
 
 def _still_wrong(row: Incident, view: SiteView) -> bool:

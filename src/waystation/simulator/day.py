@@ -43,7 +43,7 @@ class Day:
     def script(self) -> None:
         """Everything that is known before the day begins."""
         ev = events
-        self.world.script(
+        self._happen(
             ev.humidity_blip("toledo", "fridge-1", at("09:10"), at("09:24")),
             ev.device_dead("zaragoza", "firewall", at("10:00")),
             ev.device_dead("pamplona", "firewall", at("10:00")),
@@ -53,20 +53,27 @@ class Day:
             ev.wan_cut("malaga", at("12:50"), at("14:10")),
             ev.probe_frozen("murcia-fridge-2-probe-1", at("14:20")),
             ev.flat_at("faro-fridge-1-probe-1", at("15:00")),
-            ev.compressor_controller_failed("cordoba", "fridge-2", at("00:38")),
+            ev.compressor_controller_failed("cordoba", "fridge-2", at("23:38")),
         )
         for when, step in (
             ("16:20", self._frozen_probe),
             ("17:30", self._flat_fridge),
             ("18:40", self._new_probes),
-            ("00:58", self._look_at_controller),
-            ("01:02", self._move_product),
-            ("01:06", self._ask_approval),
-            ("01:22", self._other_person_approves),
+            ("00:20", self._look_at_controller),
+            ("00:24", self._move_product),
+            ("00:28", self._ask_approval),
+            ("00:44", self._other_person_approves),
             ("05:30", self._decide_holds),
             ("05:40", self._close_late_excursion),
         ):
             self.player.at(at(when), self._careful(step))
+
+    def _happen(self, *happenings: events.Event) -> None:
+        """Script what concerns the sites that live in this world."""
+        for one in happenings:
+            lives = any(one.target.startswith(code) for code in self.world.sites)
+            if lives and one.at_min >= self.world.start_min:
+                self.world.script(one)
 
     def each_minute(self, now: datetime) -> None:
         """People look at their work."""

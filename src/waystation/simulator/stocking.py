@@ -48,10 +48,12 @@ class _Loader:
     def _hubs(self) -> None:
         planner = self._as("planner")
         self._hub_ids = {
-            hub.code: setup.set_up(planner, "hub", self._hub(hub), now=self._now).pk for hub in spec.hubs(self._raw)
+            hub.code: setup.set_up(planner, "hub", self._hub(hub), now=self._now).pk
+            for hub in spec.hubs(self._raw)
+            if not hub.site or hub.site in self._built.sites
         }
         for lane in spec.lanes(self._raw):
-            if lane.site in self._built.sites:
+            if lane.site in self._built.sites and lane.hub in self._hub_ids:
                 setup.set_up(planner, "lane", self._lane(lane), now=self._now)
 
     def _hub(self, hub: spec.HubSpec) -> dict[str, Any]:
@@ -84,6 +86,8 @@ class _Loader:
     def _policy(self) -> None:
         planner, manager = self._as("planner"), self._as("service_manager")
         for target in spec.targets(self._raw):
+            if target.hub not in self._hub_ids:
+                continue
             values = {"hub_id": self._hub_ids[target.hub], "group": target.group, "minimum": target.minimum}
             setup.set_up(planner, "target", values | {"maximum": target.target}, now=self._now)
         for code in CLASSES:
@@ -111,6 +115,8 @@ class _Loader:
     def _units(self) -> None:
         controller = self._as("stock_controller")
         for unit in spec.units(self._raw):
+            if unit.hub not in self._hub_ids:
+                continue
             values = {"revision": unit.revision or "", "firmware": unit.firmware or "", "break_glass": unit.break_glass}
             if unit.certificate:
                 until = date.fromisoformat(unit.certificate["valid_until"])

@@ -58,10 +58,13 @@ def bind_probe(
             as_found_c=as_found_c,
             as_left_c=as_left_c,
         )
-        changed = [row]
+        changed: list[Calibration | Doubt] = [row]
         if before is not None:
             before.unbound_at = now
-            changed = [before, row]
+            changed.insert(0, before)
+        for doubt in Doubt.objects.select_for_update().filter(sensor=sensor, ended_at=None):
+            doubt.ended_at = now  # what the old probe said stays not proven up to here
+            changed.append(doubt)
         facts = {"sensor": sensor.code, "probe": probe_serial, "certificate": certificate, "valid_until": valid_until}
         entry = NewEntry("telemetry.probe_bound", sensor.pk, by, now, sensor.site_id, facts=facts)
         record(changed, [NewEvent(data=facts)], entry=entry)
