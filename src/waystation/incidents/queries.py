@@ -130,3 +130,14 @@ def quality_tasks(by: Authority) -> list[Incident]:
 def last_hand_over() -> HandOver | None:
     """The newest hand-over, taken or not."""
     return HandOver.objects.order_by("-at", "-pk").first()
+
+
+def ended(by: Authority, most: int = 100) -> list[Incident]:
+    """Those resolved, the newest first."""
+    rows = Incident.objects.exclude(resolved_at=None).filter(site__in=sites(by))
+    return list(rows.select_related("site", "space", "device").order_by("-resolved_at", "pk")[:most])
+
+
+def hand_overs(most: int = 20) -> list[HandOver]:
+    """The newest hand-overs, taken or not."""
+    return list(HandOver.objects.order_by("-at", "-pk")[:most])
