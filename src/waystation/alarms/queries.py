@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from waystation.alarms.models import Alarm, Escalation, Page, RouteTest, Suppression
+from waystation.alarms.models import Alarm, Escalation, Page, Rotation, RouteTest, Suppression
 from waystation.alarms.rules import oncall
 from waystation.alarms.rules.cause import Cause, cause_of
 from waystation.alarms.rules.conditions import Condition
@@ -250,3 +250,28 @@ def _gap_condition(site: Site, now: datetime) -> list[Condition]:
 def pages_since(start: datetime) -> list[Page]:
     """The pages written since an instant, oldest first."""
     return list(Page.objects.filter(at__gte=start).select_related("alarm").order_by("at", "pk"))
+
+
+def pages_of(alarm_ids: Sequence[UUID]) -> dict[UUID, list[Page]]:
+    """Who was paged for each of some alarms, oldest first."""
+    found: dict[UUID, list[Page]] = {key: [] for key in alarm_ids}
+    for row in Page.objects.filter(alarm_id__in=list(alarm_ids)).exclude(kind="notice").order_by("at", "pk"):
+        found[row.alarm_id].append(row)
+    return found
+
+
+def deadlines(by: Authority) -> list[Escalation]:
+    """The escalations that wait at the sites that this principal sees, the nearest first."""
+    rows = Escalation.objects.filter(done_at=None, level__gt=0, alarm__cleared_at=None, alarm__site__in=sites(by))
+    return list(rows.select_related("alarm__site").order_by("due_at", "pk"))
+
+
+def covered_everywhere(now: datetime) -> list[OnCall]:
+    """Who is on call by each rotation that covers all sites, by role."""
+    planned = Rotation.objects.filter(site=None, ended_at=None).order_by("role").values_list("role", flat=True)
+    found = []
+    for role in dict.fromkeys(planned):
+        rows = rotations(role, None)
+        shifts = tuple(oncall.on_call([rota(r) for r in rows], covers(rows), now))
+        found.append(OnCall(role, shifts, True, None))
+    return found

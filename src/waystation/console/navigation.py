@@ -18,5 +18,7 @@ class Place:
 
 PLACES: tuple[Place, ...] = (
     Place("/", "Now", "registry.read", on_phone=True),
+    Place("/incidents/", "Incidents", "registry.read", on_phone=True),
+    Place("/approvals/", "Approvals", "registry.read"),
     Place("/sites/", "Sites", "registry.read", on_phone=True),
 )

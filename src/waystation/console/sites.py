@@ -12,6 +12,8 @@ from django.shortcuts import render
 
 from waystation import wiring
 from waystation.console.drawing.space_chart import space_chart
+from waystation.console.product import inside
+from waystation.journeys.exposure import LONGEST_LOOK
 from waystation.kernel.refusals import NotFound
 from waystation.kernel.units import duration_text
 from waystation.registry import queries as registry
@@ -74,6 +76,8 @@ def space(request: HttpRequest, code: str, space_code: str) -> HttpResponse:
         "end": end,
         "excursions": telemetry.excursions(row.pk, start, end),
         "gaps": _gaps(chart),
+        "look_days": LONGEST_LOOK.days,
+        **inside(request.authority, row, view, now),  # type: ignore[attr-defined]
         "calibrations": {c.sensor_id: c for c in telemetry.calibrations([s.id for s in view.sensors])},
     }
     return render(request, "telemetry/space.html", context)

@@ -1,20 +1,14 @@
-"""Pages that belong to no room: health, and the empty start."""
+"""Pages that belong to no room: health, the theme."""
 
 from __future__ import annotations
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from waystation import wiring
 from waystation.access import actions as access
-
-
-def now(request: HttpRequest) -> HttpResponse:
-    """The operator's list by time to product loss."""
-    return render(request, "console/now.html", {"rows": []})
 
 
 @require_POST

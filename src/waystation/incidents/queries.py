@@ -137,3 +137,14 @@ def all_incidents(by: Authority) -> list[Incident]:
     sites = by.sites("registry.read")
     rows = Incident.objects.select_related("site", "space")
     return list((rows if sites is None else rows.filter(site_id__in=sites)).order_by("opened_at", "number"))
+
+
+def ended(by: Authority, most: int = 100) -> list[Incident]:
+    """Those resolved, the newest first."""
+    rows = Incident.objects.exclude(resolved_at=None).filter(site__in=sites(by))
+    return list(rows.select_related("site", "space", "device").order_by("-resolved_at", "pk")[:most])
+
+
+def hand_overs(most: int = 20) -> list[HandOver]:
+    """The newest hand-overs, taken or not."""
+    return list(HandOver.objects.order_by("-at", "-pk")[:most])

@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from waystation.kernel.authority import Authority
+from waystation.product import queries as product
 from waystation.product.actions import holds
 from waystation.product.facts import ExcursionFacts, SpaceState
+from waystation.product.queries import LotHere
 from waystation.product.rules.exposure import Judged, Verdict
 from waystation.registry.models import Space
 from waystation.telemetry.models import Excursion
@@ -17,6 +19,7 @@ from waystation.telemetry.rules.verdict import Kind
 from waystation.telemetry.views import SiteView
 
 MARGIN = timedelta(minutes=40)  # longer than any hold, so that a gap that adjoins an excursion is seen
+LONGEST_LOOK = timedelta(days=7)
 _VERDICT: dict[Kind, Verdict] = {
     Kind.PROVEN: "in_range_proven",
     Kind.GUARD: "not_proven",
@@ -60,3 +63,19 @@ _NOW: dict[str, Verdict] = {"in_range_proven": "in_range_proven", "not_proven": 
 
 def _at(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def lots_with_exposure(by: Authority, space_id: UUID, *, now: datetime) -> tuple[LotHere, ...]:
+    """The lots that stand in a space, each with its time out over the spaces and days that it stood somewhere.
+
+    At most the last week is judged; a longer stay before it counts as it was held then.
+    """
+    here = product.lots_in(space_id)
+    if not here:
+        return ()
+    stays = [stay for lot in here for stay in product.way_of(by, lot.pk)]
+    begin = max(min(stay.since for stay in stays), now - LONGEST_LOOK)
+    where = {stay.space_id for stay in stays if stay.until is None or stay.until > begin}
+    spaces = Space.objects.filter(pk__in=where).select_related("profile", "site")
+    judged = {str(space.pk): verdicts(space, begin, now) for space in spaces}
+    return product.lots(by, space_id, judged, now)

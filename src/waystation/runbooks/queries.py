@@ -109,3 +109,9 @@ def printed(run_id: UUID) -> list[str]:
     """The instruction as a person reads it on paper, from the version that the run is pinned to."""
     row = one(Run, run_id, among=Run.objects.select_related("definition"))
     return list(as_lines(parse(row.definition.data), row.names))
+
+
+def approval(by: Authority, key: UUID) -> Approval:
+    """One question with its run, at a site that this principal may see."""
+    rows = Approval.objects.filter(run__site__in=sites(by)).select_related("run__definition", "run__site")
+    return one(Approval, key, among=rows)

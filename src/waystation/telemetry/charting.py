@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import proving, reader
+from waystation.telemetry.models import Calibration
 from waystation.telemetry.queries import hold_of, judging_profile
 
 LANES = ("door", "compressor", "defrost", "power")
@@ -88,3 +90,19 @@ def _lane(sensor: Sensor, points: Sequence[tuple[float, float]], end_s: float) -
         else:
             found.append((at_s, until))
     return Lane(sensor.name, tuple(found))
+
+
+def recent(codes: Mapping[UUID, Sequence[str]], start: datetime, end: datetime) -> dict[str, list[tuple[float, float]]]:
+    """Corrected values of some sensors, by code, as (Unix seconds, value) in order; `codes` by site.
+
+    One pass over the log's tail for all sites, so that a list of many places stays cheap.
+    """
+    wanted = {code for some in codes.values() for code in some}
+    begin_us, end_us = int(start.timestamp() * 1e6), int(end.timestamp() * 1e6) + 1
+    bound = Calibration.objects.filter(sensor__code__in=wanted, unbound_at=None)
+    offsets: dict[str, float] = dict(bound.values_list("sensor__code", "offset_c"))
+    found: dict[str, list[tuple[float, float]]] = {code: [] for code in wanted}
+    for row in reader.readings_of_sites(codes, begin_us, end_us):
+        if row.value is not None:
+            found[row.sensor].append((row.observed_us / 1e6, row.value + offsets.get(row.sensor, 0.0)))
+    return found

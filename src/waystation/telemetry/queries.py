@@ -168,3 +168,8 @@ def unmonitored() -> list[m.HandDuty]:
 def calibrations(sensor_ids: Sequence[UUID]) -> list[m.Calibration]:
     """The certificates of sensors, newest binding first."""
     return list(m.Calibration.objects.filter(sensor_id__in=sensor_ids).select_related("sensor").order_by("-bound_at"))
+
+
+def hand_readings(space_id: UUID, since: datetime) -> list[m.HandReading]:
+    """The hand readings of a space since an instant, newest first."""
+    return list(m.HandReading.objects.filter(space_id=space_id, observed_at__gte=since).order_by("-observed_at"))

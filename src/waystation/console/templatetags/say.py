@@ -140,3 +140,9 @@ def signal(sensor: Any) -> str:
     if words := _BINARY.get(sensor.quantity):
         return words[1 if sensor.value else 0]
     return f"{sensor.value:.0f}{NO_BREAK}{sensor.unit}"
+
+
+@register.filter
+def lookup(values: dict[str, Any], name: str) -> Any:
+    """The value of a name that holds a dot, such as a permission; None when there is none."""
+    return values.get(name)

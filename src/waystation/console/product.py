@@ -1,0 +1,137 @@
+"""What people do at a space: decide about held lots, record hand readings, decide about doubted probes."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.views.decorators.http import require_POST
+
+from waystation import wiring
+from waystation.access import queries as access
+from waystation.console.incident_acts import celsius
+from waystation.journeys.exposure import lots_with_exposure
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import BadInput, NotAllowed, NotFound
+from waystation.product.actions import holds
+from waystation.registry import queries as registry
+from waystation.telemetry import queries as telemetry
+from waystation.telemetry.actions import care
+
+
+def inside(by: Authority, space: Any, view: Any, now: datetime) -> dict[str, Any]:
+    """The side of a space's page: lots with their time out, holds, doubts, and what this person may do about them."""
+    lots = lots_with_exposure(by, space.pk, now=now)
+    doubts = [d for d in telemetry.doubts(space.site_id) if d.sensor.space_id == space.pk and d.decided_at is None]
+    return {
+        "lots": lots,
+        "held": sum(bool(lot.holds) for lot in lots),
+        "doubts": doubts,
+        "may_dispose": by.may("product.dispose", space.site_id),
+        "may_read": by.may("telemetry.write_hand", space.site_id),
+        "may_sign_doubt": by.may("telemetry.decide_doubt", space.site_id),
+        "may_work": by.may("incidents.work", space.site_id),
+        "quality": ", ".join(p.name for p in access.people_with("product.dispose", space.site_id, now)[:3]),
+        "hand_readings": telemetry.hand_readings(space.pk, now - timedelta(days=1)),
+    }
+
+
+def proved_again(request: HttpRequest) -> bool:
+    """True when the person has just entered their own password; a wrong one is refused at once."""
+    person = request.user
+    if person.is_authenticated and person.check_password(request.POST.get("password", "")):
+        return True
+    raise NotAllowed("product.proof", "The password is not right.", "Enter your own password beside the decision.")
+
+
+def _space(request: HttpRequest, space_id: UUID) -> Any:
+    row = registry.space(space_id)
+    if not request.authority.may("registry.read", row.site_id):  # type: ignore[attr-defined]
+        raise NotFound("registry.unknown", f"There is no space {space_id}.", "Open the site to see its spaces.")
+    return row
+
+
+def _page(row: Any) -> str:
+    return f"/sites/{row.site.code}/{row.code}/"
+
+
+@require_POST
+def decide_hold(request: HttpRequest, hold_id: UUID) -> HttpResponse:
+    """QA releases, rejects or transfers a lot, signed with the password."""
+    by: Authority = request.authority  # type: ignore[attr-defined]
+    outcome, reason = request.POST.get("outcome", ""), request.POST.get("reason", "")
+    fresh = proved_again(request)
+    hold = holds.decide(by, hold_id, outcome, reason=reason, fresh_proof=fresh, now=wiring.clock().now())
+    messages.success(request, f"Lot {hold.consignment.lot} is {hold.state}, signed by {hold.signed_name}.")
+    return HttpResponseRedirect(f"/spaces/{hold.space_id}/")
+
+
+def hand_reading(request: HttpRequest, space_id: UUID) -> HttpResponse:
+    """The form for a temperature that this person read; posting it records the reading."""
+    row, now = _space(request, space_id), wiring.clock().now()
+    if request.method == "POST":
+        return _record_reading(request, row, now)
+    local = now.astimezone(ZoneInfo(row.site.zone))
+    may = request.authority.may("telemetry.write_hand", row.site_id)  # type: ignore[attr-defined]
+    context = {"section": "/sites/", "space": row, "site": row.site, "local": f"{local:%Y-%m-%dT%H:%M}", "may": may}
+    return render(request, "product/hand_reading.html", context)
+
+
+def _record_reading(request: HttpRequest, row: Any, now: datetime) -> HttpResponse:
+    by: Authority = request.authority  # type: ignore[attr-defined]
+    until = request.POST.get("certificate_until", "").strip()
+    care.hand_reading(
+        by,
+        row.pk,
+        value_c=celsius(request, "value_c"),
+        observed_at=_local_instant(request.POST.get("observed_at", ""), row.site.zone, now),
+        instrument=request.POST.get("instrument", ""),
+        certificate=request.POST.get("certificate", "").strip(),
+        certificate_until=_day(until) if until else None,
+        reason=request.POST.get("reason", "").strip(),
+        now=now,
+    )
+    messages.success(request, "Recorded, under your name. It stands beside the probes and replaces none of them.")
+    return HttpResponseRedirect(_page(row))
+
+
+def _local_instant(text: str, zone: str, now: datetime) -> datetime:
+    """The instant of a local wall-clock time; empty is now."""
+    if not text.strip():
+        return now
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(
+            "page.instant", f"{text!r} is no time.", "Write it as 2026-11-18T03:12.", field="observed_at"
+        ) from None
+    at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
+    return min(at.astimezone(UTC), now) if at.astimezone(UTC) - now < timedelta(minutes=1) else at.astimezone(UTC)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(
+            "page.date", f"{text!r} is no date.", "Write the date on the certificate, for example 2027-06-30.",
+            field="certificate_until",
+        ) from None  # fmt: skip
+
+
+@require_POST
+def decide_doubt(request: HttpRequest, doubt_id: UUID) -> HttpResponse:
+    """Say that the sensor failed, or (QA, signed) that its readings stand."""
+    by: Authority = request.authority  # type: ignore[attr-defined]
+    decision, reason = request.POST.get("decision", ""), request.POST.get("reason", "")
+    fresh = proved_again(request) if request.POST.get("password") else False
+    now = wiring.clock().now()
+    row = care.decide_doubt(by, doubt_id, decision=decision, reason=reason, now=now, fresh_proof=fresh)
+    words = "failed" if row.decision == "sensor_failed" else "is believed"
+    messages.success(request, f"{row.sensor.name} {words}. Minutes that were out of range stay out.")
+    return HttpResponseRedirect(f"/spaces/{row.sensor.space_id}/" if row.sensor.space_id else "/")
