@@ -250,3 +250,14 @@ def _gap_condition(site: Site, now: datetime) -> list[Condition]:
 def pages_since(start: datetime) -> list[Page]:
     """The pages written since an instant, oldest first."""
     return list(Page.objects.filter(at__gte=start).select_related("alarm").order_by("at", "pk"))
+
+
+def raised_between(rules: Sequence[str], start: datetime, end: datetime) -> list[Alarm]:
+    """The alarms of those rules that stood at some time in [start, end), oldest first."""
+    rows = Alarm.objects.filter(rule__in=rules, started_at__lt=end).order_by("started_at", "pk")
+    return [a for a in rows if a.cleared_at is None or a.cleared_at > start]
+
+
+def answered_between(start: datetime, end: datetime) -> list[Alarm]:
+    """The alarms that somebody was paged for in [start, end), answered or not."""
+    return list(Alarm.objects.filter(paged_at__gte=start, paged_at__lt=end).order_by("paged_at", "pk"))

@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "access": "access",
     "judge": "judge",
     "evidence": "evidence",
+    "overview": "overview",
 }
 
 
