@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import transaction
@@ -26,11 +27,11 @@ from waystation.registry import actions as registry
 from waystation.registry.models import Device, Part, Site
 from waystation.registry.queries import one, sites
 from waystation.spares import queries as spares
+from waystation.spares.covering import covering
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.views import SiteView
 
 SIGNED = "acceptance_sign_off"  # the three signatures themselves show this check
-IN_NINE_OF_TEN = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,11 @@ def start(by: Authority, site_id: UUID, *, now: datetime) -> Onboarding:
         return fleet.start_onboarding(by, site.pk, now=now)
 
 
-def gate(by: Authority, site_id: UUID, now: datetime) -> Readiness:
-    """May this site be opened, and if not, what keeps the gate shut?"""
+def gate(by: Authority, site_id: UUID, now: datetime, *, fresh: bool = True) -> Readiness:
+    """May this site be opened, and if not, what keeps the gate shut? A page may show travel times of this hour."""
     row = _onboarding(by, site_id)
     site = row.site
-    cover = tuple(cover_of(by, site, now))
+    cover = tuple(cover_of(by, site, now, fresh=fresh))
     heard, expected = probes_of(telemetry.site_view(site.pk, now))
     route = next((t for t in alarms.route_tests(by) if t.site_id == site.pk), None)
     facts = fleet_queries.gate_facts(
@@ -94,14 +95,14 @@ def probes_of(view: SiteView) -> tuple[int, int]:
     return heard, sum(max(1, len(s.judging)) for s in wanted)
 
 
-def cover_of(by: Authority, site: Site, now: datetime) -> list[Cover]:
+def cover_of(by: Authority, site: Site, now: datetime, *, fresh: bool = True) -> list[Cover]:
     """Each critical class of the template that a spare can restore. `"spare": false` names one that is software."""
     wanted = [c for c in site.template.components if c.get("critical") and c.get("spare", True)]
     ready: dict[str, set[str]] = {}
     for shelf in spares.stock(by):
         if shelf.ready:
             ready.setdefault(shelf.group, set()).add(shelf.hub)
-    return [_cover(by, site, c["class"], _parts(site, c), ready, now) for c in wanted]
+    return [_cover(site, c["class"], _parts(site, c), ready, now, fresh) for c in wanted]
 
 
 def _parts(site: Site, component: dict[str, object]) -> list[Part]:
@@ -116,28 +117,29 @@ def _parts(site: Site, component: dict[str, object]) -> list[Part]:
     return list(found.values())
 
 
-def _cover(
-    by: Authority, site: Site, kind: str, parts: Sequence[Part], ready: dict[str, set[str]], now: datetime
-) -> Cover:
+def _cover(site: Site, kind: str, parts: Sequence[Part], ready: dict[str, set[str]], now: datetime) -> Cover:
     if not parts:
         return Cover(kind, False, "the catalogue has no part for it")
     within_s = site.service_class.tolerable_outage_h * 3600
-    said, covered = [], True
-    for part in parts:
-        hubs = ready.get(part.group, set())
-        ways = spares.can_be_reached(by, site.pk, part, within_s, now, from_hubs=sorted(hubs)) if hubs else ()
-        best = next((w for w in ways if w.share >= IN_NINE_OF_TEN), None)
-        covered = covered and best is not None
-        if best is not None and best.p90_s is not None:
-            said.append(f"{part.name} from {best.source} in {duration_text(best.p90_s)}, 9 of 10")
-        elif not hubs:
-            said.append(f"no {part.name} is ready at any hub")
-        else:
-            fastest = min((w for w in ways if w.p90_s is not None), key=lambda w: w.p90_s or 0.0, default=None)
-            time = duration_text(fastest.p90_s or 0.0) if fastest else "never in 9 of 10"
-            where = fastest.source if fastest else "any hub"
-            said.append(f"no {part.name} within {duration_text(within_s)}: fastest is {where}, {time}")
-    return Cover(kind, covered, "; ".join(said))
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    look = _of_part.__wrapped__ if fresh else _of_part
+    each = [look(site, part, tuple(sorted(ready.get(part.group, ()))), within_s, hour) for part in parts]
+    return Cover(kind, all(covered for covered, _ in each), "; ".join(words for _, words in each))
+
+
+@lru_cache(maxsize=1024)
+def _of_part(site: Site, part: Part, hubs: tuple[str, ...], within_s: float, hour: datetime) -> tuple[bool, str]:
+    """Whether a ready unit of the part covers the site, and what shows it or is missing."""
+    if not hubs:
+        return False, f"no {part.name} is ready at any hub"
+    ways = covering(site, part, within_s, hour, hubs)
+    best = ways[0] if ways else None
+    if best is None:
+        return False, f"no {part.name}: no lane leads here from {', '.join(hubs)}"
+    time = duration_text(best.p90_s) if best.p90_s is not None else "not in 9 of 10 cases"
+    if best.covers:
+        return True, f"{part.name} from {best.source}: {time} in 9 of 10; {best.share_of_week:.0%} of the whole week"
+    return False, f"no {part.name} within {duration_text(within_s)}: best is {best.source}, {time}"
 
 
 def measure(by: Authority, site_id: UUID, *, now: datetime) -> list[Check]:

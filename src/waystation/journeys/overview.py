@@ -24,6 +24,7 @@ from waystation.service_levels.queries import VendorRecord
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.continuity import Continuity, settled_to
 from waystation.telemetry.models import Excursion
+from waystation.telemetry.proving import prove
 
 PERIODS: Mapping[str, tuple[str, int]] = {"7d": ("7 days", 7), "month": ("30 days", 30), "quarter": ("90 days", 90)}
 REPEATED = 2
@@ -169,24 +170,34 @@ def nodes(rows: Sequence[Site], start: datetime, end: datetime) -> list[Node]:
     made = []
     for site in rows:
         if site.pk in found:
-            episodes = tuple(_episodes(found[site.pk], causes))
+            episodes = tuple(_episodes(found[site.pk], causes, end))
             cause, shared = _common(episodes)
             made.append(Node(site.code, site.name, episodes, cause, shared))
     return sorted(made, key=lambda n: (-n.count, -n.minutes, n.name))
 
 
-def _episodes(rows: Sequence[Excursion], causes: Mapping[UUID, Sequence[tuple[datetime, str]]]) -> list[Episode]:
+def _episodes(
+    rows: Sequence[Excursion], causes: Mapping[UUID, Sequence[tuple[datetime, str]]], now: datetime
+) -> list[Episode]:
     """Overlapping excursions of one space as one, oldest first; the longest probe gives the minutes."""
     found: list[tuple[UUID, Episode]] = []
     for row in sorted(rows, key=lambda r: (str(r.space_id), r.started_at)):
         cause = row.cause or _cause_at(causes.get(row.space_id, ()), row.started_at, row.ended_at)
-        one = Episode(row.space.name, row.started_at, row.ended_at, row.measured_s, row.unknown_s, cause)
+        measured_s, unknown_s = (row.measured_s, row.unknown_s) if row.ended_at else _so_far(row, now)
+        one = Episode(row.space.name, row.started_at, row.ended_at, measured_s, unknown_s, cause)
         space, last = found[-1] if found else (None, None)
         if last is not None and space == row.space_id and (last.end is None or one.start <= last.end):
             found[-1] = (row.space_id, _merged(last, one))
         else:
             found.append((row.space_id, one))
     return sorted((e for _, e in found), key=lambda e: e.start)
+
+
+def _so_far(row: Excursion, now: datetime) -> tuple[float, float]:
+    """An excursion that still runs, from the readings up to now: seconds out, and seconds that nothing shows."""
+    proof = prove(row.space, row.started_at, now) if row.started_at < now else None
+    minutes = proof.minutes if proof else {"out_of_range": 0.0, "not_proven": 0.0}
+    return minutes["out_of_range"] * 60, minutes["not_proven"] * 60
 
 
 def _merged(one: Episode, other: Episode) -> Episode:

@@ -182,26 +182,13 @@ def dispatch(by: Authority, dispatch_id: UUID) -> m.Dispatch:
     return one(m.Dispatch, dispatch_id, among=rows)
 
 
-def can_be_reached(
-    by: Authority,
-    site_id: UUID,
-    part: Any,
-    within_s: float,
-    week_start: datetime,
-    from_hubs: Sequence[str] | None = None,
-) -> tuple[Reach, ...]:
-    """ "Can this site be reached within T from anywhere?" By lane, over every hour of a week, best first.
-
-    `from_hubs` keeps it to hubs of those names, for example to those that hold a ready unit.
-    """
+def can_be_reached(by: Authority, site_id: UUID, part: Any, within_s: float, week_start: datetime) -> tuple[Reach, ...]:
+    """ "Can this site be reached within T from anywhere?" By lane, over every hour of a week, best first."""
     by.require("spares.read")
     site = one(Site, site_id)
     lanes = m.Lane.objects.filter(site=site).select_related("hub").order_by("hub__name", "mode")
-    cabinets = m.Hub.objects.filter(site=site)
-    if from_hubs is not None:
-        lanes, cabinets = lanes.filter(hub__name__in=from_hubs), cabinets.filter(name__in=from_hubs)
     ways = [paths.by_lane(lane.hub, lane, site, part) for lane in lanes]
-    ways += [paths.by_lane(cabinet, None, site, part) for cabinet in cabinets]
+    ways += [paths.by_lane(cabinet, None, site, part) for cabinet in m.Hub.objects.filter(site=site)]
     return reach(tuple(ways), week_start, within_s)
 
 
