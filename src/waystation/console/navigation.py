@@ -19,4 +19,8 @@ class Place:
 PLACES: tuple[Place, ...] = (
     Place("/", "Now", "registry.read", on_phone=True),
     Place("/sites/", "Sites", "registry.read", on_phone=True),
+    Place("/desk/", "Hub desk", "spares.read", on_phone=True),
+    Place("/onboarding/", "Onboarding", "registry.read", break_before=True),
+    Place("/evidence/", "Evidence", "evidence.read"),
+    Place("/overview/", "Overview", "service_levels.read", on_phone=True),
 )

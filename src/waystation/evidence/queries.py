@@ -98,7 +98,7 @@ def _head(log: str, entries: int, newest_at: datetime) -> LogHead:
         signed_at=last.at if last else None,
         heads=Checkpoint.objects.filter(log=log).count(),
         witnesses=tuple(s for s in signers if s != key.name),
-        vkey=key.vkey,
+        vkey=key.vkey(),
     )
 
 
@@ -116,7 +116,7 @@ def entries(
 ) -> list[Entry]:
     """Entries that fit, newest first unless asked otherwise; `kind` fits from its beginning. Needs evidence.read."""
     by.require("evidence.read", site_id)
-    asked = {"log": log, "kind__startswith": kind, "object_id": object_id, "site_id": site_id}
+    asked: dict[str, Any] = {"log": log, "kind__startswith": kind, "object_id": object_id, "site_id": site_id}
     asked |= {"at__gte": start, "at__lt": end}
     rows = LogEntry.objects.select_related("position").filter(**{k: v for k, v in asked.items() if v})
     return [_entry(row) for row in rows.order_by("at" if oldest_first else "-seq", "seq")[:most]]
