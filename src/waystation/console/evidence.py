@@ -37,7 +37,9 @@ def evidence(request: HttpRequest) -> HttpResponse:
     by.require("evidence.read")
     site = registry.site(by, asked["site"]) if asked.get("site") else None
     fields = {name: asked.get(name, "").strip() for name in ("log", "kind", "object_id")}
-    rows = queries.entries(by, site_id=site.pk if site else None, most=100, **fields)
+    rows = queries.entries(
+        by, log=fields["log"], kind=fields["kind"], object_id=fields["object_id"], site_id=site.pk if site else None
+    )
     sites = list(registry.sites(by))
     context = {
         "section": SECTION,

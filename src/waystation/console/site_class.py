@@ -13,7 +13,7 @@ from waystation.console.frame import who
 from waystation.kernel.units import duration_text
 from waystation.registry import queries as registry
 from waystation.service_levels import actions, queries
-from waystation.service_levels.rules.tier import COMMITMENTS, CRITICALITY, tier_of
+from waystation.service_levels.rules.tier import COMMITMENTS, CRITICALITY, Change, tier_of
 
 # target → (words, unit); seconds and hours are said as lengths of time
 NAMES = {
@@ -83,7 +83,7 @@ def _inputs(asked: Any) -> dict[str, object]:
     }
 
 
-def _change(change: queries.Change) -> dict[str, str]:
+def _change(change: Change) -> dict[str, str]:
     return {
         "kind": change.kind,
         "words": NAMES.get(change.name, change.name),

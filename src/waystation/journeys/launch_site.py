@@ -117,7 +117,9 @@ def _parts(site: Site, component: dict[str, object]) -> list[Part]:
     return list(found.values())
 
 
-def _cover(site: Site, kind: str, parts: Sequence[Part], ready: dict[str, set[str]], now: datetime, fresh: bool) -> Cover:
+def _cover(
+    site: Site, kind: str, parts: Sequence[Part], ready: dict[str, set[str]], now: datetime, fresh: bool
+) -> Cover:
     if not parts:
         return Cover(kind, False, "the catalogue has no part for it")
     within_s = site.service_class.tolerable_outage_h * 3600

@@ -51,7 +51,8 @@ def span_line(spans: Sequence[tuple[datetime, datetime]], start: datetime, end: 
         drawn.append((left, round(max(x.clamp(b.timestamp()) - left, 1.5), 1)))
     bars = format_html_join(
         "",
-        '<rect x="{0}" y="4" width="{1}" height="11" fill="url(#hatch)"/><path class="f-unp" d="M{0} 4h{1}v1.5h-{1}z"/>',
+        '<rect x="{0}" y="4" width="{1}" height="11" fill="url(#hatch)"/>'
+        '<path class="f-unp" d="M{0} 4h{1}v1.5h-{1}z"/>',
         drawn,
     )
     return _svg(format_html('<path class="grid" d="M0 15.5H184"/>{}', bars))

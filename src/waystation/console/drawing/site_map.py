@@ -92,7 +92,8 @@ def _grid(places: Sequence[Place]) -> SafeString:
 def _quiet(place: Place, x: float, y: float) -> SafeString:
     if place.state == "hub":
         return format_html(
-            '<rect class="st-ink" fill="none" stroke-width="1.4" x="{}" y="{}" width="8" height="8"><title>{}</title></rect>',
+            '<rect class="st-ink" fill="none" stroke-width="1.4" x="{}" y="{}" width="8" height="8">'
+            "<title>{}</title></rect>",
             *(round(x - 4, 1), round(y - 4, 1), place.name),
         )
     return format_html('<circle class="f-3" cx="{}" cy="{}" r="2.6"><title>{}</title></circle>', x, y, place.name)
