@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, Max, QuerySet
 
 from waystation.evidence import keys, sequencer
-from waystation.evidence.models import Checkpoint, LogEntry, OutboxAttempt
+from waystation.evidence.models import Checkpoint, LogEntry, LogPosition, OutboxAttempt
 from waystation.evidence.rules import merkle
 from waystation.evidence.rules.proofs import TlogProof
 from waystation.kernel.authority import Authority
@@ -161,3 +162,18 @@ def sends_of(start: datetime, end: datetime, site_id: UUID) -> list[OutboxAttemp
     """The tries at sending in [start, end) for entries of a site, oldest first."""
     rows = OutboxAttempt.objects.filter(at__gte=start, at__lt=end, message__entry__site_id=site_id)
     return list(rows.select_related("message__entry__position").order_by("at", "pk"))
+
+
+def heads() -> dict[str, dict[str, object]]:
+    """Per log the newest checkpoint: size, root, and whether the root follows from the stored leaves."""
+    found: dict[str, dict[str, object]] = {}
+    for log in sorted(set(LogPosition.objects.values_list("log", flat=True))):
+        newest = sequencer.newest_checkpoint(log)
+        if newest is None:
+            continue
+        rows = LogPosition.objects.filter(log=log, tree_index__lt=newest.size).order_by("tree_index")
+        leaves = (sha256(b"\x00" + bytes(leaf)).digest() for leaf in rows.values_list("entry__leaf", flat=True))
+        root = merkle.Frontier(0, ()).grow(leaves)[0].root()
+        verified = root == bytes(newest.root)
+        found[log] = {"tree_size": newest.size, "root": bytes(newest.root).hex(), "verified": verified}
+    return found

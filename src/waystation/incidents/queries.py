@@ -136,3 +136,10 @@ def opened_between(start: datetime, end: datetime) -> list[Incident]:
     """The incidents opened in [start, end) or still open then, oldest first."""
     rows = Incident.objects.filter(opened_at__lt=end).select_related("site", "space").order_by("opened_at", "pk")
     return [i for i in rows if i.opened_at >= start or i.resolved_at is None or i.resolved_at > start]
+
+
+def all_incidents(by: Authority) -> list[Incident]:
+    """Every visible incident, by number."""
+    sites = by.sites("registry.read")
+    rows = Incident.objects.select_related("site", "space")
+    return list((rows if sites is None else rows.filter(site_id__in=sites)).order_by("opened_at", "number"))

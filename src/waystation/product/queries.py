@@ -159,3 +159,9 @@ def lots_by_space(site_id: UUID) -> dict[UUID, int]:
 def backup_sites(space_id: UUID) -> set[UUID]:
     """The sites of the spaces that are named as backup of a space."""
     return set(m.BackupSpace.objects.filter(space_id=space_id).values_list("backup__site_id", flat=True))
+
+
+def standing_in(space_id: UUID) -> list[m.Consignment]:
+    """The lots that stand in a space now."""
+    stays = m.Presence.objects.filter(space_id=space_id, until=None).select_related("consignment")
+    return [stay.consignment for stay in stays.order_by("consignment__lot")]
