@@ -275,3 +275,14 @@ def covered_everywhere(now: datetime) -> list[OnCall]:
         shifts = tuple(oncall.on_call([rota(r) for r in rows], covers(rows), now))
         found.append(OnCall(role, shifts, True, None))
     return found
+
+
+def raised_between(rules: Sequence[str], start: datetime, end: datetime) -> list[Alarm]:
+    """The alarms of those rules that stood at some time in [start, end), oldest first."""
+    rows = Alarm.objects.filter(rule__in=rules, started_at__lt=end).order_by("started_at", "pk")
+    return [a for a in rows if a.cleared_at is None or a.cleared_at > start]
+
+
+def answered_between(start: datetime, end: datetime) -> list[Alarm]:
+    """The alarms that somebody was paged for in [start, end), answered or not."""
+    return list(Alarm.objects.filter(paged_at__gte=start, paged_at__lt=end).order_by("paged_at", "pk"))

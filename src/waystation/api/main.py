@@ -11,7 +11,18 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from waystation.api import access, alarms, events, incidents, product, registry, runbooks, telemetry
+from waystation.api import (
+    access,
+    alarms,
+    events,
+    fleet,
+    incidents,
+    product,
+    registry,
+    runbooks,
+    service_levels,
+    telemetry,
+)
 from waystation.api.auth import caller
 from waystation.api.replies import answer
 from waystation.api.spares import routes as spares
@@ -31,10 +42,14 @@ api = NinjaAPI(
 api.add_router("/v1/access", access.router, tags=["access"])
 api.add_router("/v1/alarms", alarms.router, tags=["alarms"])
 api.add_router("/v1/events", events.router, tags=["events"])
+
+
+api.add_router("/v1/fleet", fleet.router, tags=["fleet"])
 api.add_router("/v1/incidents", incidents.router, tags=["incidents"])
 api.add_router("/v1/product", product.router, tags=["product"])
 api.add_router("/v1/registry", registry.router, tags=["registry"])
 api.add_router("/v1/runbooks", runbooks.router, tags=["runbooks"])
+api.add_router("/v1/service_levels", service_levels.router, tags=["service_levels"])
 api.add_router("/v1/spares", spares.router, tags=["spares"])
 api.add_router("/v1/telemetry", telemetry.router, tags=["telemetry"])
 

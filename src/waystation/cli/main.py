@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "live": "live",
     "judge": "judge",
     "evidence": "evidence",
+    "overview": "overview",
 }
 
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from waystation import wiring
 from waystation.console.navigation import PLACES
 from waystation.evidence import queries as evidence
+from waystation.kernel.authority import Authority
 
 
 def frame(request: HttpRequest) -> Mapping[str, Any]:
@@ -27,3 +28,9 @@ def frame(request: HttpRequest) -> Mapping[str, Any]:
         "recording": evidence.last_entry_at(),
         "demo": settings.DEMO,
     }
+
+
+def who(request: HttpRequest) -> Authority:
+    """The authority of the signed-in person, as the door put it on the request."""
+    authority: Authority = request.authority  # type: ignore[attr-defined]
+    return authority

@@ -21,4 +21,8 @@ PLACES: tuple[Place, ...] = (
     Place("/incidents/", "Incidents", "registry.read", on_phone=True),
     Place("/approvals/", "Approvals", "registry.read"),
     Place("/sites/", "Sites", "registry.read", on_phone=True),
+    Place("/desk/", "Hub desk", "spares.read", on_phone=True),
+    Place("/onboarding/", "Onboarding", "registry.read", break_before=True),
+    Place("/evidence/", "Evidence", "evidence.read"),
+    Place("/overview/", "Overview", "service_levels.read", on_phone=True),
 )

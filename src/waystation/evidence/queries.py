@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,14 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from waystation.evidence.models import Event, LogEntry, LogPosition
+from django.db.models import Count, Max, QuerySet
+
+from waystation.evidence import keys, sequencer
+from waystation.evidence.models import Checkpoint, Event, LogEntry, LogPosition, OutboxAttempt
+from waystation.evidence.rules import merkle
+from waystation.evidence.rules.proofs import TlogProof
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import NotFound
 
 
 def last_entry_at() -> datetime | None:
@@ -17,11 +25,148 @@ def last_entry_at() -> datetime | None:
     return LogEntry.objects.order_by("-seq").values_list("at", flat=True).first()
 
 
+def first_said(kind: str, object_id: UUID | str, fact: str, value: str) -> datetime | None:
+    """When an entry of that kind on an object first carried the fact with that value."""
+    rows = LogEntry.objects.filter(kind=kind, object_id=str(object_id)).order_by("seq")
+    for at, leaf in rows.values_list("at", "leaf"):
+        if json.loads(bytes(leaf)).get("facts", {}).get(fact) == value:
+            return at
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """A log now: what was written, what stands under its newest checkpoint, and who cosigned that."""
+
+    log: str
+    origin: str
+    entries: int
+    waiting: int
+    newest_at: datetime
+    size: int
+    root: str
+    note: str
+    signed_at: datetime | None
+    heads: int
+    witnesses: tuple[str, ...]
+    vkey: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry with what it says; `index` is None until the sequencer gave it a place."""
+
+    seq: int
+    log: str
+    index: int | None
+    kind: str
+    site_id: UUID | None
+    object_id: str
+    at: datetime
+    leaf: bytes
+    leaf_hash: str
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The leaf as values."""
+        value: dict[str, Any] = json.loads(self.leaf)
+        return value
+
+    @property
+    def text(self) -> str:
+        """The leaf for reading, one member a line; the bytes that are hashed have no spaces."""
+        return json.dumps(self.said, ensure_ascii=False, indent=1)
+
+
+def logs() -> list[LogHead]:
+    """Every log, by name."""
+    counted = LogEntry.objects.order_by("log").values_list("log").annotate(n=Count("seq"), newest=Max("at"))
+    return [_head(log, n, newest) for log, n, newest in counted]
+
+
+def _head(log: str, entries: int, newest_at: datetime) -> LogHead:
+    last = Checkpoint.objects.filter(log=log).order_by("-size").first()
+    key = keys.verifier_key(log)
+    signers = [line.split(" ")[1] for line in last.note.splitlines() if line.startswith("\u2014 ")] if last else []
+    return LogHead(
+        log=log,
+        origin=key.name,
+        entries=entries,
+        waiting=entries - (last.size if last else 0),
+        newest_at=newest_at,
+        size=last.size if last else 0,
+        root=bytes(last.root).hex() if last else "",
+        note=last.note if last else "",
+        signed_at=last.at if last else None,
+        heads=Checkpoint.objects.filter(log=log).count(),
+        witnesses=tuple(s for s in signers if s != key.name),
+        vkey=key.vkey(),
+    )
+
+
+def entries(
+    by: Authority,
+    *,
+    log: str = "",
+    kind: str = "",
+    object_id: str = "",
+    site_id: UUID | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    most: int = 100,
+    oldest_first: bool = False,
+) -> list[Entry]:
+    """Entries that fit, newest first unless asked otherwise; `kind` fits from its beginning. Needs evidence.read."""
+    by.require("evidence.read", site_id)
+    asked: dict[str, Any] = {"log": log, "kind__startswith": kind, "object_id": object_id, "site_id": site_id}
+    asked |= {"at__gte": start, "at__lt": end}
+    rows = LogEntry.objects.select_related("position").filter(**{k: v for k, v in asked.items() if v})
+    return [_entry(row) for row in rows.order_by("at" if oldest_first else "-seq", "seq")[:most]]
+
+
+def entry_at(by: Authority, log: str, index: int) -> Entry:
+    """The entry at a place of a log."""
+    return _one(by, LogEntry.objects.filter(position__log=log, position__tree_index=index), f"{log} {index}")
+
+
+def entry_by_seq(by: Authority, seq: int) -> Entry:
+    """The entry that was written under a number, with its place once it has one."""
+    return _one(by, LogEntry.objects.filter(pk=seq), str(seq))
+
+
+def _one(by: Authority, rows: QuerySet[LogEntry], name: str) -> Entry:
+    row = rows.select_related("position").first()
+    if row is None:
+        raise NotFound("evidence.unknown", f"There is no entry {name}.", "Open the log to see how many it has.")
+    by.require("evidence.read", row.site_id)
+    return _entry(row)
+
+
+def _entry(row: LogEntry) -> Entry:
+    position = getattr(row, "position", None)
+    index = position.tree_index if position else None
+    leaf = bytes(row.leaf)
+    digest = bytes(row.leaf_hash).hex()
+    return Entry(row.pk, row.log, index, row.kind, row.site_id, row.object_id, row.at, leaf, digest)
+
+
+def proof_of(log: str, index: int) -> TlogProof | None:
+    """The entry's proof under the newest checkpoint; None while no checkpoint covers it."""
+    last = Checkpoint.objects.filter(log=log).order_by("-size").first()
+    if last is None or last.size <= index:
+        return None
+    path = merkle.inclusion_proof(index, last.size, sequencer.hashes(log, last.size))
+    return TlogProof(index, tuple(path), last.note.encode())
+
+
+def sends_of(start: datetime, end: datetime, site_id: UUID) -> list[OutboxAttempt]:
+    """The tries at sending in [start, end) for entries of a site, oldest first."""
+    rows = OutboxAttempt.objects.filter(at__gte=start, at__lt=end, message__entry__site_id=site_id)
+    return list(rows.select_related("message__entry__position").order_by("at", "pk"))
+
+
 def heads() -> dict[str, dict[str, object]]:
     """Per log the newest checkpoint: size, root, and whether the root follows from the stored leaves."""
-    from waystation.evidence import sequencer
-    from waystation.evidence.rules.merkle import Frontier
-
     found: dict[str, dict[str, object]] = {}
     for log in sorted(set(LogPosition.objects.values_list("log", flat=True))):
         newest = sequencer.newest_checkpoint(log)
@@ -29,7 +174,7 @@ def heads() -> dict[str, dict[str, object]]:
             continue
         rows = LogPosition.objects.filter(log=log, tree_index__lt=newest.size).order_by("tree_index")
         leaves = (sha256(b"\x00" + bytes(leaf)).digest() for leaf in rows.values_list("entry__leaf", flat=True))
-        root = Frontier(0, ()).grow(leaves)[0].root()
+        root = merkle.Frontier(0, ()).grow(leaves)[0].root()
         verified = root == bytes(newest.root)
         found[log] = {"tree_size": newest.size, "root": bytes(newest.root).hex(), "verified": verified}
     return found

@@ -132,6 +132,12 @@ def last_hand_over() -> HandOver | None:
     return HandOver.objects.order_by("-at", "-pk").first()
 
 
+def opened_between(start: datetime, end: datetime) -> list[Incident]:
+    """The incidents opened in [start, end) or still open then, oldest first."""
+    rows = Incident.objects.filter(opened_at__lt=end).select_related("site", "space").order_by("opened_at", "pk")
+    return [i for i in rows if i.opened_at >= start or i.resolved_at is None or i.resolved_at > start]
+
+
 def all_incidents(by: Authority) -> list[Incident]:
     """Every visible incident, by number."""
     sites = by.sites("registry.read")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from waystation.registry.models import ServiceClass, Site
+from waystation.registry.queries import one
 from waystation.service_levels.models import VendorWindow
 from waystation.service_levels.rules.measures import window_outcome
 from waystation.service_levels.rules.tier import TARGETS, Change, Tier, changes, tier_of
@@ -67,3 +68,19 @@ def outcome_of(row: VendorWindow, now: datetime) -> str:
     began = row.started_at.timestamp() if row.started_at else None
     ended = row.ended_at.timestamp() if row.ended_at else None
     return window_outcome(row.planned_end.timestamp(), began, ended, now.timestamp())
+
+
+def service_class(code: str) -> ServiceClass:
+    """One class by its code."""
+    return one(ServiceClass, code)
+
+
+def service_classes() -> list[ServiceClass]:
+    """Every class, most critical first."""
+    return list(ServiceClass.objects.order_by("rank", "code"))
+
+
+def windows(start: datetime, end: datetime) -> list[VendorWindow]:
+    """The windows planned in [start, end], newest first."""
+    rows = VendorWindow.objects.filter(planned_start__gte=start, planned_start__lte=end)
+    return list(rows.select_related("vendor", "site").order_by("-planned_start"))

@@ -15,7 +15,7 @@ from waystation.kernel.refusals import BadInput, Refusal
 from waystation.registry.queries import one
 from waystation.spares import models as m
 from waystation.spares.actions import returns, stock, travel
-from waystation.spares.custody import said
+from waystation.spares.custody import place_of, said
 
 MAX_SCANS = 500
 
@@ -126,8 +126,25 @@ def _hub(scan: NewScan) -> UUID:
     return scan.hub_id
 
 
+def _due(by: Authority, scan: NewScan, unit: m.Unit) -> object:
+    """A scan without a word: what is picked or comes back follows from the unit; anything more must be said."""
+    sent = m.Dispatch.objects.filter(unit=unit, state="planned", ended_at=None).first()
+    if sent is not None:
+        return travel.pick(by, sent.pk, now=scan.scanned_at)
+    if unit.state == "returning":
+        return returns.receive_return(by, unit.pk, _hub(scan), now=scan.scanned_at, note=scan.note)
+    raise BadInput(
+        "spares.nothing_due",
+        f"{unit.serial} is {unit.state.replace('_', ' ')} at {place_of(unit)}: nothing follows from a scan alone.",
+        "Choose what the scan means, then scan again.",
+        field="verb",
+        value="due",
+    )
+
+
 Verb = Callable[[Authority, NewScan, m.Unit], object]
 VERBS: dict[str, Verb] = {
+    "due": _due,
     "pick": lambda by, s, u: travel.pick(by, _live(u), now=s.scanned_at),
     "ship": lambda by, s, u: travel.ship(by, _live(u), now=s.scanned_at),
     "deliver": lambda by, s, u: travel.deliver(by, _live(u), now=s.scanned_at),
