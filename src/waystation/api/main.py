@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from waystation.api import access, alarms, incidents, product, registry, runbooks, telemetry
+from waystation.api import access, alarms, evidence, incidents, product, registry, runbooks, telemetry
 from waystation.api.auth import caller
 from waystation.api.replies import answer
 from waystation.api.spares import routes as spares
@@ -30,6 +30,7 @@ api = NinjaAPI(
 )
 api.add_router("/v1/access", access.router, tags=["access"])
 api.add_router("/v1/alarms", alarms.router, tags=["alarms"])
+api.add_router("/v1/evidence", evidence.router, tags=["evidence"])
 api.add_router("/v1/incidents", incidents.router, tags=["incidents"])
 api.add_router("/v1/product", product.router, tags=["product"])
 api.add_router("/v1/registry", registry.router, tags=["registry"])
