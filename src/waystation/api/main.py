@@ -15,6 +15,7 @@ from waystation.api import (
     access,
     alarms,
     events,
+    evidence,
     fleet,
     incidents,
     product,
@@ -45,6 +46,9 @@ api.add_router("/v1/events", events.router, tags=["events"])
 
 
 api.add_router("/v1/fleet", fleet.router, tags=["fleet"])
+
+
+api.add_router("/v1/evidence", evidence.router, tags=["evidence"])
 api.add_router("/v1/incidents", incidents.router, tags=["incidents"])
 api.add_router("/v1/product", product.router, tags=["product"])
 api.add_router("/v1/registry", registry.router, tags=["registry"])

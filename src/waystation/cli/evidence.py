@@ -1,19 +1,46 @@
-"""`waystation evidence`: check an evidence pack offline, with the keys of an auditor's own file."""
+"""`waystation evidence`: make an evidence pack, print the auditor's keys, check a pack offline."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from datetime import datetime
+from pathlib import Path
 
+from waystation.cli import start
 from waystation.evidence.verifier import verify
 from waystation.evidence.verifier.one_file import one_file
+from waystation.kernel.refusals import BadInput
 
-HELP = "check an evidence pack, or print the verifier that stands alone"
+HELP = "make and check evidence packs, print the auditor's keys"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The verbs and their words."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    make = verbs.add_parser("pack", help="make the pack of a site and a period")
+    start.installation_options(make)
+    make.add_argument("--site", required=True, metavar="CODE")
+    make.add_argument(
+        "--from", dest="from_", required=True, metavar="T", help="RFC 3339, for example 2026-11-01T00:00Z"
+    )
+    make.add_argument("--to", required=True, metavar="T")
+    make.add_argument("--space", metavar="CODE", help="only this space")
+    make.add_argument(
+        "--known-size",
+        action="append",
+        type=int,
+        default=[],
+        metavar="N",
+        help="prove that the log continues this head",
+    )
+    make.add_argument("-o", "--output", required=True, metavar="PACK.zip", type=Path)
+    trust = verbs.add_parser("trust", help="the keys of this installation, for an auditor's own file")
+    start.installation_options(trust)
+    trust.add_argument("--log", metavar="NAME", help="the network's slug (needed when there are several)")
+    trust.add_argument("--with-head", action="store_true", help="pin the newest head too; packs then name its size")
+    trust.add_argument("-o", "--output", required=True, metavar="TRUST.json", type=Path)
     check = verbs.add_parser("verify", help="check a pack offline: 0 verified, 1 refused, 2 a file cannot be used")
     check.add_argument("pack", metavar="PACK.zip")
     check.add_argument("--trust", required=True, metavar="TRUST.json", help="the auditor's own file of keys")
@@ -26,4 +53,69 @@ def run(args: argparse.Namespace) -> int:
     if args.verb == "verifier":
         sys.stdout.write(one_file().decode())
         return 0
-    return verify.run(args.pack, args.trust, args.json)
+    if args.verb == "verify":
+        return verify.run(args.pack, args.trust, args.json)
+    start.use(args)
+    return _pack(args) if args.verb == "pack" else _trust(args)
+
+
+def _pack(args: argparse.Namespace) -> int:
+    from waystation import wiring
+    from waystation.access.queries import system_authority
+    from waystation.journeys import evidence_pack
+
+    period = instant_of(args.from_, "from"), instant_of(args.to, "to")
+    data = evidence_pack.make(
+        system_authority("cli"),
+        args.site,
+        *period,
+        space=args.space,
+        known=args.known_size,
+        now=wiring.clock().now(),
+    )
+    _write(args.output, data)
+    print(f"{args.output}: {len(data)} bytes. Check it: waystation evidence verify {args.output} --trust TRUST.json")
+    return 0
+
+
+def _trust(args: argparse.Namespace) -> int:
+    from waystation.evidence import placed
+
+    logs = [args.log] if args.log else [name for name in placed.logs() if name != "installation"] or placed.logs()
+    if len(logs) != 1:
+        raise BadInput(
+            "evidence.which_log",
+            f"There are {len(logs)} logs: {', '.join(logs) or 'none yet'}.",
+            "Name one with --log.",
+            field="log",
+        )
+    document = placed.trust(logs[0], with_head=args.with_head)
+    _write(args.output, (json.dumps(document, indent=1) + "\n").encode())
+    print(f"{args.output}: the keys of {document['log']['origin']}. Hand it over by a way that the packs do not take.")
+    return 0
+
+
+def instant_of(text: str, field: str) -> datetime:
+    """An instant with an offset; refused without one."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise BadInput(
+            "evidence.instant", f"{text!r} is no instant.", "Write 2026-11-01T00:00:00Z.", field=field, value=text
+        )
+    return at
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise BadInput(
+            "evidence.cannot_write",
+            f"{path} cannot be written: {error.strerror}.",
+            "Name another file.",
+            field="output",
+            value=str(path),
+        ) from None

@@ -89,7 +89,7 @@ def record(
                 f"an entry of {len(leaf)} bytes is over {MAX_LEAF_BYTES}: put the digest of the facts instead"
             )
         written = LogEntry.objects.create(
-            log=entry.log or _log_of(entry.site_id),
+            log=entry.log or log_of(entry.site_id),
             leaf=leaf,
             leaf_hash=hashlib.sha256(b"\x00" + leaf).digest(),
             kind=entry.kind,
@@ -137,7 +137,8 @@ def _leaf(entry: NewEntry, touched: list[dict[str, str]], events: Sequence[NewEv
     return leaf | {k: v for k, v in optional.items() if v}
 
 
-def _log_of(site_id: UUID | None) -> str:
+def log_of(site_id: UUID | None) -> str:
+    """The log that the entries of a site enter; without a site the installation's own."""
     if site_id is None:
         return INSTALLATION
     named = LogOfSite.objects.filter(pk=site_id).values_list("log", flat=True).first()

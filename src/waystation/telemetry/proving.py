@@ -8,15 +8,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
+from itertools import groupby, zip_longest
 
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import models as m
 from waystation.telemetry import reader
 from waystation.telemetry.queries import hold_of, judging_profile
-from waystation.telemetry.rules.series import Reading
+from waystation.telemetry.rules.profile import Profile
+from waystation.telemetry.rules.series import Reading, is_usable
 from waystation.telemetry.rules.space import SpaceJudgement, combined_timeline, judge_space
-from waystation.telemetry.rules.verdict import Kind, Stretch, judge_sensor, seconds_by_kind
+from waystation.telemetry.rules.verdict import (
+    Gap,
+    Kind,
+    SensorJudgement,
+    Stretch,
+    judge_sensor,
+    seconds_by_kind,
+)
 from waystation.telemetry.store.segments import Stored
+
+BEFORE_US = 1_800_000_000  # no reading holds longer
+AFTER_US = 7_200_000_000  # how far behind a period the reading that closes it is looked for
+LARGEST_C = 1e8  # what a sensor says beyond this is cut to it: far out of range either way
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,28 +78,32 @@ def judging_sensors(space: Space, start: datetime, end: datetime) -> list[Sensor
     return [s for s in rows if judging_profile(s) and (s.removed_at is None or s.removed_at > start)]
 
 
-def prove(space: Space, start: datetime, end: datetime) -> Proof | None:
-    """Judge a space over [start, end]; None when no sensor judges it."""
+def prove(
+    space: Space, start: datetime, end: datetime, *, closed: bool = False, stored: Sequence[Stored] | None = None
+) -> Proof | None:
+    """Judge a space over [start, end]; None when no sensor judges it.
+
+    `closed` is the form that goes to an auditor: a sensor's last reading covers nothing, because no later one shows
+    that the sensor still measured. `stored` are the rows of the period when they are read already (`rows_of`).
+    """
     sensors = judging_sensors(space, start, end)
     if not sensors or space.profile is None:
         return None
     begin_s, end_s = start.timestamp(), end.timestamp()
-    margin_us = 1_800_000_000
-    codes = [s.code for s in sensors]
-    stored = reader.readings(space.site_id, codes, int(begin_s * 1e6) - margin_us, int(end_s * 1e6) + 1)
-    rows = {code: [r for r in stored if r.sensor == code] for code in codes}
-    offsets = dict(
-        m.Calibration.objects.filter(sensor__in=sensors, unbound_at=None).values_list("sensor_id", "offset_c")
-    )
+    held = rows_of(space, sensors, start, end, closed=closed) if stored is None else stored
+    rows = {s.code: list[Stored]() for s in sensors}
+    for code, found in groupby(held, key=lambda r: r.sensor):
+        if code in rows:
+            rows[code] = list(found)
+    offsets = offsets_of(sensors)
     judged, reasons = [], list[Reason]()
     for sensor in sensors:
         profile = judging_profile(sensor)
         assert profile is not None
-        offset = offsets.get(sensor.pk, 0.0)
         readings = [
-            Reading(r.observed_us / 1e6, None if r.value is None else r.value + offset) for r in rows[sensor.code]
+            Reading(r.observed_us / 1e6, corrected(r.value, offsets.get(sensor.code, 0.0))) for r in rows[sensor.code]
         ]
-        one = judge_sensor(readings, profile, hold_of(sensor), begin_s, end_s)
+        one = _judge(readings, profile, hold_of(sensor), (begin_s, end_s), closed)
         judged.append(one)
         gaps = [Reason(g.start_s, g.end_s, sensor.code, g.cause.replace("_", " ")) for g in one.gaps]
         reasons += gaps + _reasons(sensor, rows[sensor.code], begin_s, end_s)
@@ -94,8 +111,6 @@ def prove(space: Space, start: datetime, end: datetime) -> Proof | None:
     judgement = judge_space(judged)
     limits = [Stretch(r.start_s, r.end_s, Kind.GAP) for r in reasons if r.end_s > r.start_s]
     timeline = combined_timeline([judgement.timeline, limits]) if limits else judgement.timeline
-    classes = tuple(sorted({r.source_class for found in rows.values() for r in found}))
-    held = {s.code: hold_of(s) for s in sensors}
     lengths = seconds_by_kind(timeline)
     judgement = replace(
         judgement,
@@ -103,7 +118,52 @@ def prove(space: Space, start: datetime, end: datetime) -> Proof | None:
         not_proven_s=lengths[Kind.GAP] + lengths[Kind.GUARD],
         out_of_range_s=lengths[Kind.LOW] + lengths[Kind.HIGH],
     )
-    return Proof(judgement, timeline, tuple(sorted(reasons, key=lambda r: r.start_s)), rows, classes, held)
+    classes = tuple(sorted({r.source_class for found in rows.values() for r in found}))
+    holds = {s.code: hold_of(s) for s in sensors}
+    return Proof(judgement, timeline, tuple(sorted(reasons, key=lambda r: r.start_s)), rows, classes, holds)
+
+
+def rows_of(
+    space: Space, sensors: Sequence[Sensor], start: datetime, end: datetime, *, closed: bool = False
+) -> list[Stored]:
+    """The stored rows that judging these sensors of a site over [start, end] may need, by sensor and instant."""
+    from_us, to_us = round(start.timestamp() * 1e6) - BEFORE_US, round(end.timestamp() * 1e6) + 1
+    return reader.readings(space.site_id, [s.code for s in sensors], from_us, to_us + (AFTER_US if closed else 0))
+
+
+def offsets_of(sensors: Sequence[Sensor]) -> dict[str, float]:
+    """What is added to each sensor's values, by its bound certificate."""
+    found = m.Calibration.objects.filter(sensor__in=sensors, unbound_at=None)
+    return dict(found.values_list("sensor__code", "offset_c"))
+
+
+def corrected(value: float | None, offset_c: float) -> float | None:
+    """A stored value as it is judged, in degC; None where nothing was measured."""
+    if value is None or not is_usable(value):
+        return None
+    return max(-LARGEST_C, min(LARGEST_C, value + offset_c))
+
+
+def _judge(
+    readings: Sequence[Reading], profile: Profile, hold_s: float, period: tuple[float, float], closed: bool
+) -> SensorJudgement:
+    begin_s, end_s = period
+    usable = [r.at_s for r in readings if r.value_c is not None] if closed else []
+    if not closed or (usable and usable[-1] > end_s):
+        return judge_sensor(readings, profile, hold_s, begin_s, end_s)
+    last_s = max(begin_s, min(usable[-1], end_s)) if usable else begin_s
+    if last_s == end_s:
+        return judge_sensor(readings, profile, hold_s, begin_s, end_s)
+    one = judge_sensor([r for r in readings if r.at_s <= last_s], profile, hold_s, begin_s, last_s)
+    tail = Stretch(last_s, end_s, Kind.GAP)
+    return replace(
+        one,
+        verdict="out_of_range" if one.verdict == "out_of_range" else "not_proven",
+        to_s=end_s,
+        not_proven_s=one.not_proven_s + end_s - last_s,
+        gaps=(*one.gaps, Gap(last_s, end_s, "after_last_reading")),
+        timeline=(*one.timeline, tail),
+    )
 
 
 def _reasons(sensor: Sensor, rows: Sequence[Stored], begin_s: float, end_s: float) -> list[Reason]:
@@ -116,7 +176,7 @@ def _reasons(sensor: Sensor, rows: Sequence[Stored], begin_s: float, end_s: floa
     found += _uncertified(sensor, begin_s, end_s)
     allowed = set(sensor.space.profile.source_classes)  # type: ignore[union-attr]
     hold_s = hold_of(sensor)
-    for row, following in zip(rows, [*rows[1:], None], strict=True):
+    for row, following in zip_longest(rows, rows[1:]):
         if row.source_class not in allowed:
             at_s = row.observed_us / 1e6
             until = min(at_s + hold_s, following.observed_us / 1e6 if following else end_s)

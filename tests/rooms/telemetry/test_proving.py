@@ -155,3 +155,12 @@ def test_qal_06_a_hand_reading_that_cannot_be_is_refused(
     with pytest.raises(BadInput) as refused:
         care.hand_reading(acting("operator"), space.pk, now=now, **values)  # type: ignore[arg-type]
     assert refused.value.field == field
+
+
+def test_a_space_that_never_sent_anything_is_not_proven(now: datetime) -> None:
+    """No row at all is a verdict too, open or closed; nothing breaks."""
+    space, _ = a_monitored_space(now)
+    for closed in (False, True):
+        found = prove(space, now, now + HOUR, closed=closed)
+        assert found is not None
+        assert (found.verdict, found.minutes["not_proven"]) == ("not_proven", 60)

@@ -12,7 +12,7 @@ from waystation.evidence.verifier.strict import TIME, Members, Refused, instant,
 
 Span = tuple[int, int]  # microseconds since 1970, half-open
 CSV_HEADER = "observed_at,value_c,quality,source_class,boot,seq"
-ROW = re.compile(rf"({TIME}),(-?[0-9]{{1,5}}(?:\.[0-9]{{1,20}})?(?:e-[0-9]{{1,2}})?)?,[^,]*,([^,]*),([^,]*,([0-9]*))")
+ROW = re.compile(rf"({TIME}),(-?[0-9]{{1,9}}(?:\.[0-9]{{1,20}})?(?:e-[0-9]{{1,3}})?)?,[^,]*,([^,]*),([^,]*,([0-9]*))")
 MAX_HOLD_S = 7200
 MINUTE_US = 60_000_000
 
@@ -30,14 +30,19 @@ class Profile:
     classes: tuple[str, ...]
 
     @staticmethod
-    def read(claim: dict[str, Any], hold_s: Any = None) -> Profile:
-        """The profile that a claim names; a sensor may have its own hold. ValueError or KeyError when wrong."""
-        limits, start, end = claim["profile"], instant(claim["from"]), instant(claim["to"])
+    def read(claim: dict[str, Any], own: dict[str, Any] | None = None) -> Profile:
+        """The profile that a claim names; a sensor may have its own profile and hold. ValueError or KeyError."""
+        own = own or {}
+        start, end = instant(claim["from"]), instant(claim["to"])
+        limits = own.get("profile", claim["profile"])
+        hold_s, classes = own.get("max_hold_s"), own.get("source_classes", claim["source_classes"])
+        if not isinstance(classes, list) or not all(isinstance(text, str) and text for text in classes):
+            raise ValueError("source classes are texts")
         low, high, guard = real(limits["low_c"]), real(limits["high_c"]), real(limits.get("guard_band_c", 0))
-        hold = real(limits["max_hold_s"] if hold_s is None else hold_s)
+        hold = real(claim["profile"]["max_hold_s"] if hold_s is None else hold_s)
         if not (start < end and low <= high and guard >= 0 and 0 < hold <= MAX_HOLD_S):
             raise ValueError("the period, the limits, the guard band or the hold make no sense")
-        return Profile(low, high, guard, int(hold * 1_000_000), start, end, tuple(claim["source_classes"]))
+        return Profile(low, high, guard, int(hold * 1_000_000), start, end, tuple(classes))
 
     def excess(self, value_c: float) -> float:
         """How far outside the limits; at most 0 inside them, 0 on one."""
@@ -227,6 +232,7 @@ def judge_pack(members: Members) -> tuple[str, dict[str, Any], list[str]]:
     counts = {"sensors": len(sensors), "readings": sum(s.readings for s in sensors.values())}
     excursions = sum(len(s.excursions) for s in sensors.values())
     facts = {**facts, "conditional": conditional, **minutes, **counts, "excursions": excursions}
+    facts["own_profiles"] = {item["sensor"]: item["profile"] for item in claim["readings"] if "profile" in item}
     return verdict, facts, [d[0] for d in doubts] + [f"Not checked: {text}" for text in claim["not_checked"]]
 
 
@@ -259,7 +265,7 @@ def _judged(members: Members, claim: dict[str, Any]) -> dict[str, Sensor]:
     for name, item in sorted(listed.items()):
         if item["sha256"] != sha256(members[name]).hexdigest() or name != f"readings/{item['sensor']}.csv":
             raise Refused(name, "is not the file that the claim rests on")
-        sensors[item["sensor"]] = judge_sensor(name, members[name], Profile.read(claim, item.get("max_hold_s")))
+        sensors[item["sensor"]] = judge_sensor(name, members[name], Profile.read(claim, item))
     return sensors
 
 

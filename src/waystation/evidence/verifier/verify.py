@@ -24,7 +24,7 @@ from typing import Any
 
 from waystation.evidence.verifier.archive import check_manifest, read_archive
 from waystation.evidence.verifier.log import check_bindings, check_continuity, check_entries, check_records
-from waystation.evidence.verifier.strict import Refused
+from waystation.evidence.verifier.strict import Refused, real
 from waystation.evidence.verifier.trust import Head, Trust, check_checkpoint, check_policy, read_trust
 from waystation.evidence.verifier.verdict import judge_pack
 
@@ -117,6 +117,10 @@ def _verify(data: bytes, own: Trust, report: Report) -> None:
         f"The verdict was worked out again from {facts['readings']} readings of {facts['sensors']} sensors and is as "
         f"claimed: {facts['in_range_min']:.1f} min in range, {facts['out_of_range_min']:.1f} out, "
         f"{facts['not_proven_min']:.1f} not proven, {facts['excursions']} excursions."
+    )
+    report.proven.extend(
+        f"{sensor} was judged by limits of its own: {real(own['low_c']):g} to {real(own['high_c']):g} degrees Celsius."
+        for sensor, own in sorted(facts["own_profiles"].items())
     )
     report.not_proven.append(
         "That these are all the sensors of the space, and that they stood where they should: "

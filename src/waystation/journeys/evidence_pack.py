@@ -1,0 +1,153 @@
+"""An evidence pack, from the question to the archive: judge, write down, log, prove, check, hand over.
+
+How do you know that this site was in range? The claim is worked out from the readings, the readings and the claim
+are logged by digest, the log's own proofs are added, and the pack is handed over only after the verifier that travels
+in it has come to the same verdict.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from waystation.evidence import beats, placed, sequencer
+from waystation.evidence.actions import NewEntry, Receipt, log_of, record
+from waystation.evidence.rules import pack
+from waystation.evidence.verifier.one_file import one_file
+from waystation.evidence.verifier.verify import verify_pack
+from waystation.journeys.pack_claim import claim_of
+from waystation.journeys.pack_records import records
+from waystation.kernel.authority import Authority
+from waystation.kernel.ids import new_id
+from waystation.kernel.refusals import BadInput, Conflict, NotFound, Unavailable
+from waystation.registry import queries as registry
+from waystation.registry.models import Site, Space
+
+LONGEST = timedelta(days=366)
+TRIES = 60
+LEASE = timedelta(seconds=60)
+
+
+def _half_a_second() -> None:
+    time.sleep(0.5)
+
+
+def make(
+    by: Authority,
+    site_key: str,
+    start: datetime,
+    end: datetime,
+    *,
+    space: str | None = None,
+    known: Sequence[int] = (),
+    now: datetime,
+    wait: Callable[[], None] = _half_a_second,
+) -> bytes:
+    """The pack of a site (by code or id), or of one of its spaces (by code), over [start, end]: a canonical archive.
+
+    `known` are sizes of heads that auditors hold: the pack then proves that the log continues them. Refuses periods
+    that are empty, not over yet or longer than 366 days. `wait` lets some time pass while a worker sequences.
+    """
+    site = registry.one(Site, site_key)
+    by.require("evidence.pack", site.pk)
+    _check(start, end, now)
+    spaces = _spaces(site, space)
+    log = log_of(site.pk)
+    claim, files = claim_of(site.network.slug, site.code, spaces, start, end)
+    _sequence(log, placed.waiting(), now, wait, covered=False)
+    made, indices = records(log, site, spaces, start, end)
+    made |= files
+    made[pack.CLAIM] = (json.dumps(claim, indent=1, ensure_ascii=False) + "\n").encode()
+    made[pack.POLICY] = placed.policy(log)
+    made[pack.VERIFIER] = one_file()
+    receipts = _log(by, site, made, files, now)
+    seqs = [r.seq for r in receipts]
+    _sequence(log, seqs, now, wait)
+    head, own = placed.newest(log), placed.by_seq(seqs)
+    made[pack.CHECKPOINT] = head.note.encode()
+    made |= placed.proven(log, head, indices | {one.index for one in own})
+    if (continued := placed.continued(log, head, known)) is not None:
+        made[pack.CONSISTENCY] = continued
+    data = pack.build_pack(made)
+    _same_verdict(log, data)
+    return data
+
+
+def _check(start: datetime, end: datetime, now: datetime) -> None:
+    if start.tzinfo is None or end.tzinfo is None:
+        raise BadInput(
+            "evidence.instant",
+            f"{start.isoformat()} to {end.isoformat()} names no time zone.",
+            "Write 2026-11-01T00:00:00Z.",
+            field="from",
+            value=start.isoformat(),
+        )
+    if not start < end or end - start > LONGEST:
+        raise BadInput(
+            "evidence.period",
+            f"A pack over {start.isoformat()} to {end.isoformat()} cannot be made.",
+            f"Give a start before the end, at most {LONGEST.days} days apart.",
+            field="to",
+            value=end.isoformat(),
+        )
+    if end > now:
+        raise BadInput(
+            "evidence.period_open",
+            f"The period ends at {end.isoformat()}, which is still to come.",
+            "End it now or earlier: what has not happened cannot be proved.",
+            field="to",
+            value=end.isoformat(),
+        )
+
+
+def _spaces(site: Site, code: str | None) -> list[Space]:
+    found = [s for s in registry.spaces(site.pk) if code is None or s.code == code]
+    if code is not None and not found:
+        raise NotFound("evidence.space_unknown", f"{site.code} has no space {code}.", "See the site's page.")
+    return found
+
+
+def _log(by: Authority, site: Site, made: dict[str, bytes], files: dict[str, bytes], now: datetime) -> list[Receipt]:
+    """The entries that vouch for the pack: one for each readings member, one for claim, records, keys and verifier."""
+    pack_id = new_id()
+    with transaction.atomic():
+        receipts = []
+        for path, content in files.items():
+            facts = pack.readings_exported_facts(path, content)
+            receipts.append(record([], entry=NewEntry(pack.READINGS_EXPORTED, pack_id, by, now, site.pk, facts=facts)))
+        facts_of_pack = pack.pack_made_facts(made, with_readings=False)
+        receipts.append(record([], entry=NewEntry(pack.PACK_MADE, pack_id, by, now, site.pk, facts=facts_of_pack)))
+    return receipts
+
+
+def _sequence(log: str, seqs: Sequence[int], now: datetime, wait: Callable[[], None], *, covered: bool = True) -> None:
+    """Until these entries have places (and a head covers them): done here unless a worker holds that loop."""
+    for _ in range(TRIES):
+        if beats.lease("sequencer", "evidence pack", now, LEASE):
+            while sequencer.run(now):
+                pass
+            beats.beat("sequencer", "evidence pack", now, timedelta())
+        if placed.are_placed(seqs, log if covered else None):
+            return
+        wait()
+    raise Unavailable(
+        "evidence.not_sequenced",
+        f"The log {log} did not take in the entries of this pack.",
+        "See that the worker runs: waystation doctor.",
+        retry_after_s=30,
+    )
+
+
+def _same_verdict(log: str, data: bytes) -> None:
+    """The verifier must come to the claim's verdict before anybody gets the pack."""
+    report = verify_pack(data, placed.trust(log))
+    if not report.ok:
+        raise Conflict(
+            "evidence.pack_disagrees",
+            f"The pack was made and does not verify: {'; '.join(str(r) for r in report.refusals[:3])}",
+            "Do not rely on this period. Run waystation doctor and report what it says.",
+        )

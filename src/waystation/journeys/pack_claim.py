@@ -1,0 +1,241 @@
+"""What a pack claims of a site's spaces, and the readings that it rests on."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from waystation.evidence.rules import pack
+from waystation.kernel.canonical import instant
+from waystation.kernel.refusals import NotReady
+from waystation.registry.models import ProductProfile, Space
+from waystation.telemetry.proving import Proof, Reason, corrected, judging_sensors, offsets_of, prove, rows_of
+from waystation.telemetry.rules.space import combined_timeline
+from waystation.telemetry.rules.verdict import Kind, Stretch, seconds_by_kind
+from waystation.telemetry.store.segments import Stored
+
+SENSORS_AT_ONCE = 12
+OUT = (Kind.LOW, Kind.HIGH)
+
+
+@dataclass
+class Claimed:
+    """The parts of a claim while spaces are added, and the readings members."""
+
+    start: datetime
+    end: datetime
+    files: dict[str, bytes] = field(default_factory=dict)
+    spaces: list[str] = field(default_factory=list)
+    profiles: list[ProductProfile] = field(default_factory=list)
+    readings: list[dict[str, Any]] = field(default_factory=list)
+    excursions: list[dict[str, Any]] = field(default_factory=list)
+    not_proven: list[dict[str, str]] = field(default_factory=list)
+    not_checked: list[str] = field(default_factory=list)
+    timelines: list[tuple[Stretch, ...]] = field(default_factory=list)
+    is_out: bool = False
+
+
+def claim_of(
+    network: str, site: str, spaces: Sequence[Space], start: datetime, end: datetime
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The claim (waystation.pack/1) on these spaces of a site over [start, end], and its readings members.
+
+    Raises NotReady when none of the spaces is judged by a sensor.
+    """
+    made = Claimed(start, end)
+    for group in _groups(spaces, start, end):
+        sensors = [s for space in group for s in judging_sensors(space, start, end)]
+        stored = rows_of(group[0], sensors, start, end, closed=True) if sensors else []
+        for space in group:
+            proof = prove(space, start, end, closed=True, stored=stored)
+            if proof is None:
+                made.not_checked.append(f"{space.code}: no sensor judges it against a product profile")
+            else:
+                _add(made, space, proof)
+    if not made.readings:
+        names = ", ".join(s.code for s in spaces) or "no space"
+        raise NotReady(
+            "evidence.nothing_judged",
+            f"Nothing of {site} can be proved: {names}, and no sensor that judges.",
+            "Give the space a product profile and a sensor of a judging role.",
+        )
+    return _document(made, network, site), made.files
+
+
+def _groups(spaces: Sequence[Space], start: datetime, end: datetime) -> list[list[Space]]:
+    """Spaces in groups of a few sensors, so that the log is read a few times and a month fits into memory."""
+    groups: list[list[Space]] = []
+    count = SENSORS_AT_ONCE
+    for space in spaces:
+        size = len(judging_sensors(space, start, end))
+        if count + size > SENSORS_AT_ONCE:
+            groups.append([])
+            count = 0
+        groups[-1].append(space)
+        count += size
+    return groups
+
+
+def _add(made: Claimed, space: Space, proof: Proof) -> None:
+    profile = space.profile
+    assert profile is not None
+    made.spaces.append(space.code)
+    made.profiles.append(profile)
+    made.timelines.append(proof.timeline)
+    made.is_out = made.is_out or proof.judgement.verdict == "out_of_range"
+    sensors = judging_sensors(space, made.start, made.end)
+    offsets = offsets_of(sensors)
+    for sensor, judged in zip(sensors, proof.judgement.sensors, strict=True):
+        doubts = [r for r in proof.reasons if r.sensor == sensor.code and r.end_s > r.start_s]
+        rows = _needed(proof.rows[sensor.code], made.start, made.end, proof.hold_s[sensor.code])
+        content, repeats = csv_of(rows, offsets.get(sensor.code, 0.0), doubts)
+        path = pack.readings_path(sensor.code)
+        made.files[path] = content
+        item: dict[str, Any] = {
+            "path": path,
+            "sensor": sensor.code,
+            "space": space.code,
+            "sha256": pack.digest(content),
+        }
+        item["max_hold_s"] = _text(proof.hold_s[sensor.code])
+        item["offset_c"] = _text(offsets.get(sensor.code, 0.0))
+        made.readings.append(item | _own(profile, made.profiles[0]))
+        if repeats:
+            made.not_checked.append(f"{sensor.code}: {repeats} readings repeat a number of their gateway")
+        made.excursions += [
+            {
+                "sensor": sensor.code,
+                "start": _at(e.start_s),
+                "direction": e.direction,
+                "peak_c": e.peak_c,
+                "minutes": e.measured_s / 60,
+            }
+            for e in judged.excursions
+        ]
+    made.not_proven += [
+        {"reason": f"{r.sensor or space.code}: {r.words}", "from": _at(r.start_s), "to": _at(r.end_s)}
+        for r in proof.reasons
+        if r.end_s > r.start_s
+    ]
+
+
+def _needed(rows: Sequence[Stored], start: datetime, end: datetime, hold_s: float) -> list[Stored]:
+    """The rows of the period, the moment before it when that still covers some of it, and the moment after it."""
+    from_us, to_us = round(start.timestamp() * 1e6), round(end.timestamp() * 1e6)
+    inside = [r for r in rows if from_us <= r.observed_us <= to_us]
+    before = max((r.observed_us for r in rows if r.observed_us < from_us and r.value is not None), default=None)
+    after = min((r.observed_us for r in rows if r.observed_us > to_us and r.value is not None), default=None)
+    first = min((r.observed_us for r in inside if r.value is not None), default=to_us + 1)
+    if before is not None and (before + hold_s * 1e6 <= from_us or first == from_us):
+        before = None
+    return [
+        r
+        for r in rows
+        if from_us <= r.observed_us <= to_us or (r.value is not None and r.observed_us in (before, after))
+    ]
+
+
+def csv_of(rows: Sequence[Stored], offset_c: float, doubts: Sequence[Reason]) -> tuple[bytes, int]:
+    """A readings member, and how many rows repeat a (machine, boot, number): those stand without their number.
+
+    Values carry the certificate's offset, as they are judged. Where gateways were changed, boots are told apart by
+    the order of the gateways' ids.
+    """
+    machines = sorted({r.machine for r in rows if r.seq})
+    lead = {machine: f"{number}." if len(machines) > 1 else "" for number, machine in enumerate(machines, 1)}
+    starts, ends = _spans(doubts)
+    seen: set[tuple[str, int, int]] = set()
+    lines, repeats, days = [pack.CSV_HEADER], 0, dict[int, str]()
+    for row in sorted(rows, key=lambda r: (r.observed_us, -(r.value if r.value is not None else 0.0))):
+        value = corrected(row.value, offset_c)
+        at_s = row.observed_us / 1e6
+        place = bisect_right(starts, at_s) - 1
+        doubted = place >= 0 and at_s < ends[place]
+        quality = "no_value" if value is None else "in_doubt" if doubted else "good"
+        number = (row.machine, row.boot, row.seq)
+        shown = f"{lead[row.machine]}{row.boot},{row.seq}" if row.seq and number not in seen else ","
+        repeats += bool(row.seq) and number in seen
+        seen.add(number)
+        text = "" if value is None else repr(value)
+        lines.append(f"{_instant(row.observed_us, days)},{text},{quality},{row.source_class},{shown}")
+    return ("\n".join(lines) + "\n").encode(), repeats
+
+
+def _spans(doubts: Sequence[Reason]) -> tuple[list[float], list[float]]:
+    """The union of the doubts' stretches as starts and ends."""
+    starts, ends = list[float](), list[float]()
+    for one in sorted(doubts, key=lambda r: r.start_s):
+        if ends and one.start_s <= ends[-1]:
+            ends[-1] = max(ends[-1], one.end_s)
+        else:
+            starts.append(one.start_s)
+            ends.append(one.end_s)
+    return starts, ends
+
+
+def _instant(at_us: int, days: dict[int, str]) -> str:
+    seconds, micros = divmod(at_us, 1_000_000)
+    day, rest = divmod(seconds, 86_400)
+    if day not in days:
+        days[day] = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
+    minute, second = divmod(rest, 60)
+    hour, minute = divmod(minute, 60)
+    return f"{days[day]}T{hour:02d}:{minute:02d}:{second:02d}{f'.{micros:06d}' if micros else ''}Z"
+
+
+def _document(made: Claimed, network: str, site: str) -> dict[str, Any]:
+    timeline = made.timelines[0] if len(made.timelines) == 1 else combined_timeline(made.timelines)
+    lengths = seconds_by_kind(timeline)
+    unproven = lengths[Kind.GAP] + lengths[Kind.GUARD]
+    verdict = "out_of_range" if made.is_out else "not_proven" if unproven else "in_range_proven"
+    profile = made.profiles[0]
+    limits = _limits(profile) | {"max_hold_s": max((r["max_hold_s"] for r in made.readings), key=float)}
+    return {
+        "schema": pack.PACK_SCHEMA,
+        "network": network,
+        "site": site,
+        "spaces": made.spaces,
+        "from": instant(made.start),
+        "to": instant(made.end),
+        "profile": limits,
+        "source_classes": list(profile.source_classes),
+        "verdict": verdict,
+        "in_range_min": lengths[Kind.PROVEN] / 60,
+        "out_of_range_min": sum(lengths[k] for k in OUT) / 60,
+        "not_proven_min": unproven / 60,
+        "excursions": made.excursions,
+        "readings": made.readings,
+        "not_proven": made.not_proven,
+        "not_checked": made.not_checked,
+        "conditional": bool(made.not_checked),
+    }
+
+
+def _limits(profile: ProductProfile) -> dict[str, str]:
+    return {
+        "code": profile.code,
+        "edition": str(profile.edition),
+        "name": profile.name,
+        "source": profile.source,
+        "low_c": _text(profile.low_c),
+        "high_c": _text(profile.high_c),
+        "guard_band_c": _text(profile.guard_band_c),
+    }
+
+
+def _own(profile: ProductProfile, main: ProductProfile) -> dict[str, Any]:
+    """The limits of a sensor whose space has another profile than the claim names."""
+    if profile.pk == main.pk:
+        return {}
+    return {"profile": _limits(profile), "source_classes": list(profile.source_classes)}
+
+
+def _at(at_s: float) -> str:
+    return _instant(round(at_s * 1e6), {})
+
+
+def _text(value: float) -> str:
+    return format(value, ".9f").rstrip("0").rstrip(".")
