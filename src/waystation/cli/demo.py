@@ -95,7 +95,7 @@ def play(
     """Play the scripted day, and quiet days after it; returns the summary."""
     from django.core.handlers.wsgi import WSGIHandler
 
-    from waystation.evidence import sequencer
+    from waystation.evidence import placed, sequencer
     from waystation.simulator.day import END, START, Day
     from waystation.simulator.gateways import HttpUplink
     from waystation.simulator.network import load
@@ -130,7 +130,8 @@ def play(
         uplink.close()
         sequencer.run(clock.now())
         say(1.0, "reading the day back")
-        return summary(day.player, START, end, day.steps())
+        day.prove(placed.trust(network.raw["network"]["slug"]))
+        return summary(day.player, START, end, day.steps()) | {"notes": day.noted, "refused": len(day.player.refusals)}
     finally:
         wiring.use_clock(before_clock)
         ids.use(before_ids)

@@ -9,6 +9,14 @@ from zoneinfo import ZoneInfo
 
 from waystation.kernel.units import duration_text
 
+SAID = {
+    "gate_refused": "The gate of the new site said",
+    "operator_refused": "An operator was told",
+    "self_approval": "The one who asked was told",
+    "holds_refused": "An operator at a product hold was told",
+    "pack_verdict": "The night's evidence pack says",
+    "flip_found_in": "One flipped byte in it is found",
+}
 ZONE = ZoneInfo("Europe/Madrid")
 
 
@@ -75,6 +83,10 @@ def _totals(found: Mapping[str, Any]) -> None:
     for log, head in found["evidence"].items():
         state = "verified" if head["verified"] else "DOES NOT VERIFY"
         print(f"Evidence log {log}: {head['tree_size']} entries, root {head['root'][:16]}…, {state}, unwitnessed.")
+    notes = found["notes"]
+    for key, words in SAID.items():
+        if notes.get(key):
+            print(f"{words}: {notes[key]}")
     missing = [s["name"] for s in found["steps"] if not s["done"]]
     print(f"{sum(s['done'] for s in found['steps'])} of {len(found['steps'])} steps of the day stand.")
     for name in missing:

@@ -184,7 +184,7 @@ def record(by: Authority, site_id: UUID, key: str, *, passed: bool, evidence: st
 
 def sign(by: Authority, site_id: UUID, function: str, *, now: datetime) -> SignOff:
     """A named person accepts the site for a function, on the state that the gate sees now."""
-    held = gate(by, site_id, now)
+    held = gate(by, site_id, now, fresh=False)
     return fleet.sign_off(by, held.onboarding.pk, function, held.facts, now=now)
 
 

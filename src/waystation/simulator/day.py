@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from waystation.evidence.verifier.verify import verify_pack
 from waystation.incidents import actions as incidents
 from waystation.incidents import queries as incident_queries
-from waystation.journeys import failed_sensor
+from waystation.journeys import evidence_pack, failed_sensor
 from waystation.kernel.refusals import NotAllowed, Refusal
 from waystation.product import queries as product
 from waystation.product.actions import holds, moves
@@ -16,6 +17,7 @@ from waystation.runbooks import actions as runbooks
 from waystation.runbooks import queries as runbook_queries
 from waystation.runbooks import running
 from waystation.simulator import events
+from waystation.simulator.gate import NewSite
 from waystation.simulator.player import Player
 from waystation.simulator.work import Work
 from waystation.telemetry import queries as telemetry
@@ -65,6 +67,7 @@ class Day:
             ("00:44", self._other_person_approves),
             ("05:30", self._decide_holds),
             ("05:40", self._close_late_excursion),
+            *NewSite(self.player, self.noted).steps(),
         ):
             self.player.at(at(when), self._careful(step))
 
@@ -104,8 +107,21 @@ class Day:
             "swap, re-check, trusted again, product safe": cooling is not None and cooling.resolved_at is not None,
             "only QA decides holds": "holds_refused" in self.noted,
             "the evidence pack verifies offline": bool(self.noted.get("pack_verified")),
-            "a new site waits at its gate": "gate_refused" in self.noted,
+            "a new site waits at its gate": {"gate_refused", "site_opened"} <= set(self.noted),
         }
+
+    def prove(self, trust: dict[str, Any]) -> bytes:
+        """The evidence pack of the night at Córdoba, checked by its own verifier and with one byte flipped."""
+        quality, now = self.player.who("lucia-ferrer"), self.player.clock.now()
+        data = evidence_pack.make(quality, "cordoba", at("23:00"), END, space="fridge-2", now=now, wait=lambda: None)
+        report = verify_pack(data, trust)
+        broken = bytearray(data)
+        broken[len(data) // 2] ^= 1
+        found = verify_pack(bytes(broken), trust)
+        self.noted["pack_verified"] = report.ok and not found.ok
+        self.noted["pack_verdict"] = report.verdict
+        self.noted["flip_found_in"] = found.refusals[0] if found.refusals else ""
+        return data
 
     def _careful(self, step: Callable[[datetime], None]) -> Callable[[datetime], None]:
         return self.work._careful(step)  # type: ignore[no-any-return]
