@@ -5,10 +5,14 @@ Settings read this module, so rooms stand here as strings and adapters are impor
 
 from __future__ import annotations
 
+import json
+import os
+from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from waystation.kernel.clock import Clock, SystemClock
+from waystation.kernel.clock import Clock, ShiftedClock, SystemClock
 
 if TYPE_CHECKING:
     from waystation.evidence.ports import Transport
@@ -27,11 +31,26 @@ ROOMS: tuple[str, ...] = (
 )
 
 _clock: Clock = SystemClock()
+_demo: Clock | None = None
 
 
 def clock() -> Clock:
-    """The clock that the doors read."""
-    return _clock
+    """The clock that the doors read: the machine's, or in a demo one that goes on from the end of the scripted day."""
+    global _demo
+    if not isinstance(_clock, SystemClock) or "WAYSTATION_DATA" not in os.environ:
+        return _clock
+    if _demo is None:
+        _demo = _demo_clock(Path(os.environ["WAYSTATION_DATA"]) / "demo.json") or _clock
+    return _demo
+
+
+def _demo_clock(path: Path) -> Clock | None:
+    """The clock of a demo: it ran from its file's instant since the file was written."""
+    if not path.is_file():
+        return None
+    written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    ended = datetime.fromisoformat(json.loads(path.read_text())["at"])
+    return ShiftedClock(ended - written)
 
 
 def use_clock(clock: Clock) -> Clock:

@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "worker": "worker",
     "migrate": "migrate",
     "access": "access",
+    "demo": "demo",
+    "live": "live",
     "judge": "judge",
     "evidence": "evidence",
 }

@@ -19,6 +19,7 @@ from waystation.telemetry.views import SensorView, SiteView, SpaceView
 
 RISE_C_PER_H, STEADY_C_PER_H = 0.8, 0.3
 UNUSUAL_C = 0.2
+DOOR_OPEN_AFTER = timedelta(minutes=10)
 HUMID_PCT, DRY_PCT = 75.0, 70.0
 Standing = Mapping[tuple[str, UUID], datetime]
 
@@ -44,8 +45,9 @@ def _site_conditions(site: SiteView, place: Place, now: datetime) -> Iterator[Co
     facts = {"asset": "site", "location": place.name}
     if site.is_dark:
         began = dark_since(site)
-        last = max((s.last_at for s in all_sensors(site) if s.last_at), default=None)
-        yield Condition("site_unreachable", site.id, "site", site.id, began, facts | {"last_reading_at": last}, True)
+        yield Condition(
+            "site_unreachable", site.id, "site", site.id, began, facts | {"last_reading_at": site.newest_at}, True
+        )
     for sensor in site.sensors:
         if sensor.value is None or sensor.since is None or (sensor.is_silent and not site.is_dark):
             continue
@@ -54,8 +56,8 @@ def _site_conditions(site: SiteView, place: Place, now: datetime) -> Iterator[Co
         if sensor.quantity in ("wan_primary", "wan_backup") and not sensor.value:
             yield Condition("circuit_down", site.id, "circuit", sensor.id, sensor.since, facts | {"asset": sensor.name})
     for sensor in site.sensors:
-        if sensor.quantity == "heartbeat" and not site.is_dark and (sensor.is_silent or sensor.value == 0):
-            since = _silent_since(sensor) if sensor.last_at is not None and sensor.is_silent else sensor.since
+        if sensor.quantity == "heartbeat" and not site.is_dark and (site.is_missing(sensor) or sensor.value == 0):
+            since = sensor.since if sensor.value == 0 else _silent_since(sensor)
             if since is not None:
                 target = sensor.device_id or sensor.id
                 yield Condition("device_unreachable", site.id, "device", target, since, facts | {"asset": sensor.name})
@@ -77,7 +79,7 @@ def _space(
         add("excursion", first.started_at, limit_c=first.limit_c, side=first.direction, peak_c=first.peak_c)
     if not space.is_unmonitored:
         _doubts(site, space, add, found, facts)
-    _signals(space, standing, add)
+    _signals(space, standing, add, now)
     rising = _rising(space, standing, now)
     add("rising", rising)
     if space.hand_due_at is not None and space.hand_due_at <= now:
@@ -101,18 +103,18 @@ def _doubts(site: SiteView, space: SpaceView, add: Any, found: list[Condition], 
                 else "measurement_in_doubt"
             )
             add(rule, sensor.doubt_since, probe=sensor.name)
-        elif sensor.is_silent and not site.is_dark and sensor.last_at is not None:
+        elif site.is_missing(sensor) and not site.is_dark:
             said = {**facts, "probe": sensor.name}
             began = _silent_since(sensor)
             one = Condition("sensor_silent", site.id, "sensor", sensor.id, began, said, True, space_id=space.id)
             found.append(one)
 
 
-def _signals(space: SpaceView, standing: Standing, add: Any) -> None:
+def _signals(space: SpaceView, standing: Standing, add: Any, now: datetime) -> None:
     fault, door, humidity = space.of("compressor_fault"), space.of("door"), space.of("humidity")
     if fault is not None and fault.value:
         add("compressor_fault", fault.since)
-    if door is not None and door.value and not door.is_silent:
+    if door is not None and door.value and not door.is_silent and door.since and now - door.since >= DOOR_OPEN_AFTER:
         add("door_open", door.since)
     if humidity is not None and humidity.value is not None and not humidity.is_silent:
         was = standing.get(("humidity", space.id))
@@ -173,9 +175,8 @@ def all_sensors(site: SiteView) -> Sequence[SensorView]:
 
 
 def dark_since(site: SiteView) -> datetime:
-    """When the last reading of the site stopped holding."""
-    ends = [_silent_since(s) for s in all_sensors(site) if s.last_at is not None and s.quantity != "heartbeat"]
-    return max(ends, default=site.at)
+    """When the site should have been heard again."""
+    return site.at if site.newest_at is None else site.newest_at + timedelta(seconds=site.dark_after_s)
 
 
 def _silent_since(sensor: SensorView) -> datetime:

@@ -61,7 +61,7 @@ def _incident(
         alarm.rule,
         site.pk,
         title=f"{where}: {message.what(alarm.rule)}",
-        priority=priority_of(alarm.severity, site.service_class.rank),
+        priority=_priority(alarm, site, device),
         now=now,
         space_id=space.id if space else None,
         device_id=device.pk if device else None,
@@ -69,6 +69,14 @@ def _incident(
         detected_at=alarm.started_at,
         facts=message.facts(alarm, limit, now),
     )
+
+
+def _priority(alarm: Alarm, site: Site, device: Device | None) -> str:
+    """As severity and class say; a site whose critical hardware is dead is a P1 whatever its class."""
+    critical = {str(c["class"]) for c in site.template.components if c.get("critical")}
+    if alarm.rule == "device_unreachable" and device is not None and device.component_class in critical:
+        return "P1"
+    return priority_of(alarm.severity, site.service_class.rank)
 
 
 def _device_of(alarm: Alarm, space: SpaceView | None) -> Device | None:
@@ -180,7 +188,14 @@ def note_excursion(by: Authority, row: Excursion, site: Site, *, now: datetime) 
         incident_id = live.pk if live else None
     if incident_id is not None:
         incidents.attach(by, incident_id, "excursion", row.pk, now=now)
-    exposure.hold_lots(by, row, incident_id, now=now)
+    exposure.hold_lots(by, _first_of(row), incident_id, now=now)
+
+
+def _first_of(row: Excursion) -> Excursion:
+    """Several probes of a space outside at once are one excursion for the lots inside: the one that began first."""
+    beside = Excursion.objects.filter(space_id=row.space_id, direction=row.direction, superseded_at=None)
+    began = beside.filter(started_at__lte=row.started_at).order_by("started_at")
+    return next((e for e in began if e.ended_at is None or e.ended_at >= row.started_at), row)
 
 
 def swap(by: Authority, incident_id: UUID, unit_id: UUID, *, now: datetime) -> Device:
@@ -197,7 +212,6 @@ def swap(by: Authority, incident_id: UUID, unit_id: UUID, *, now: datetime) -> D
         returns.mark_failed(by, old.pk, reason=incident.title, now=now, incident_id=incident.pk)
         returns.start_return(by, old.pk, now=now, incident_id=incident.pk, reason=f"replaced by {unit.serial}")
         registry.bind_unit(by, device, unit_id=unit.pk, serial=unit.serial, part_id=unit.part_id, now=now)
-        incidents.attach(by, incident.pk, "swap", unit.pk, now=now)
     return device
 
 

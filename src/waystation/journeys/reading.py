@@ -80,7 +80,7 @@ class Rounds:
 
     def _round(self, site_id: UUID, now: datetime) -> None:
         """Bring alarms, incidents and pages of a site in line with what is known now."""
-        site = Site.objects.select_related("service_class").get(pk=site_id)
+        site = Site.objects.select_related("service_class", "template").get(pk=site_id)
         view = telemetry.site_view(site_id, now)
         held = alarm_queries.active(self.by, site_id)
         standing = {(a.rule, a.object_id): a.started_at for a in held}

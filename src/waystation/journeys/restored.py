@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from waystation.alarms import queries as alarms
 from waystation.fleet import actions as fleet
 from waystation.fleet import queries as fleet_queries
 from waystation.incidents import actions as incidents
@@ -39,7 +40,7 @@ def settle(by: Authority, site: Site, view: SiteView, *, now: datetime) -> None:
 
 def _is_restored(by: Authority, row: Incident, view: SiteView, now: datetime) -> bool:
     """True when what failed works, passed its baseline after a swap, and every signal that it carries is trusted."""
-    if view.is_dark or _still_wrong(row, view):
+    if view.is_dark or any(a.cleared_at is None for a in alarms.of_incident(row.pk)) or _still_wrong(row, view):
         return False
     swapped = _swapped_at(by, row)
     if swapped is not None and row.device_id is not None:

@@ -43,12 +43,11 @@ class FastClock:
         self.advance_to(self._now + timedelta(seconds=seconds))
 
 
-class OffsetClock:
-    """A clock that runs at the machine's pace from another start: a scripted day that goes on."""
+class ShiftedClock:
+    """The machine's clock, shifted: a scripted day that goes on at the machine's pace."""
 
-    def __init__(self, start: datetime, base: Clock) -> None:
-        self._base = base
-        self._shift = start - base.now()
+    def __init__(self, shift: timedelta) -> None:
+        self._shift = shift
 
     def now(self) -> datetime:
-        return self._base.now() + self._shift
+        return datetime.now(UTC) + self._shift

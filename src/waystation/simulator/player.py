@@ -131,7 +131,7 @@ class Player:
                 continue
             self._paged.add(page.pk)
             code = self.codes.get(page.person_id)
-            if code is not None and page.channel == "email":
+            if code is not None:
                 name = f"page {len(self._paged)}"
                 self._pages[name] = page.alarm_id
                 self.world.page(code, name, page.at, is_on_call=True)

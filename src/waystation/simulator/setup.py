@@ -297,3 +297,9 @@ def thermal_of(site: SitePlan, space: SpacePlan) -> dict[str, float]:
 
 def _midnight(day: str) -> datetime:
     return datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+
+def known_machines() -> dict[str, UUID]:
+    """The gateways that a demo enrolled, by site code."""
+    lead = "gateway "
+    return {m.name.removeprefix(lead): m.pk for m in principals.machines() if m.name.startswith(lead)}

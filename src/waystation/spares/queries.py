@@ -194,3 +194,20 @@ def can_be_reached(by: Authority, site_id: UUID, part: Any, within_s: float, wee
 
 def _seen(by: Authority, rows: Any) -> Any:
     return rows if by.may("spares.break_glass") else rows.filter(break_glass=False)
+
+
+def live_dispatches() -> list[m.Dispatch]:
+    """Dispatches to sites that have not ended, oldest first."""
+    rows = m.Dispatch.objects.filter(ended_at=None, to_site__isnull=False)
+    return list(rows.select_related("unit__part", "from_hub", "to_site", "lane", "reservation").order_by("planned_at"))
+
+
+def all_dispatches() -> list[m.Dispatch]:
+    """Every dispatch to a site, oldest first."""
+    rows = m.Dispatch.objects.filter(to_site__isnull=False).select_related("unit", "from_hub", "to_site")
+    return list(rows.order_by("planned_at"))
+
+
+def all_returns() -> list[m.Return]:
+    """Every return with its unit, oldest first."""
+    return list(m.Return.objects.select_related("unit").order_by("pk"))

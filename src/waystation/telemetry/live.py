@@ -20,6 +20,7 @@ RECENT_S = 4 * 3600.0
 TREND_S = 20 * 60.0
 CALM_TREND_C_PER_H = 0.8
 USUAL_MARGIN_C = 0.2
+DOOR_CALM_S = 600.0
 CALM_HUMIDITY_PCT = 75.0
 # what a two-state signal says when all is well; compressor and defrost may say either
 NORMAL = {"door": 0.0, "compressor_fault": 0.0, "power": 1.0, "wan_primary": 1.0, "wan_backup": 1.0, "heartbeat": 1.0}
@@ -157,6 +158,8 @@ class Track:
             return not self.is_out and calm and self.frozen_since_s() is None and self.implausible_since_s is None
         if self.quantity == "humidity":
             return self.value is None or self.value <= CALM_HUMIDITY_PCT
+        if self.quantity == "door" and self.changed_s is not None and now_s - self.changed_s < DOOR_CALM_S:
+            return True
         return self.value is None or self.value == NORMAL.get(self.quantity, self.value)
 
     def frozen_since_s(self) -> float | None:

@@ -64,11 +64,11 @@ def site_views(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, SiteView]:
         shown = tuple(
             _space_view(space, mine, excursions, duties.get(space.pk)) for space in spaces if space.site_id == site_id
         )
-        state = states.get(site_id)
-        heard = any(s.last_at for s in mine)
-        dark = heard and all(s.is_silent for s in mine if s.quantity != "heartbeat")
+        newest = max((s.last_at for s in mine if s.last_at is not None), default=None)
+        shortest_s = min((s.hold_s for s in mine), default=0.0)
+        dark = newest is not None and (now - newest).total_seconds() > shortest_s
         site_level = tuple(s for s in mine if s.space_id is None)
-        found[site_id] = SiteView(site_id, now, state.last_frame_at if state else None, dark, shown, site_level)
+        found[site_id] = SiteView(site_id, now, newest, dark, shortest_s, shown, site_level)
     return found
 
 

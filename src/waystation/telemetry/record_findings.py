@@ -71,15 +71,16 @@ def _note_one(
             found_late=not is_open and now.timestamp() - one.end_s > JUST_NOW_S,
         )
     ended = None if is_open else at(one.end_s)
-    if (
-        not opened
-        and row.ended_at == ended
-        and (ended is None or (row.peak_c, row.measured_s) == (one.peak_c, one.measured_s))
-    ):
+    figures = (one.peak_c, one.measured_s, one.unknown_s)
+    if not opened and (row.ended_at, row.peak_c, row.measured_s, row.unknown_s) == (ended, *figures):
         return
     verb = "opened" if opened and ended is None else "closed" if row.ended_at is None else "rejudged"
-    row.ended_at, row.peak_c = ended, one.peak_c
-    row.measured_s, row.unknown_s = one.measured_s, one.unknown_s
+    is_running = not opened and ended is None and row.ended_at is None
+    row.ended_at, (row.peak_c, row.measured_s, row.unknown_s) = ended, figures
+    if is_running:  # figures in motion; the entry that closes it says the final ones
+        row.save(update_fields=["peak_c", "measured_s", "unknown_s"])
+        row.remember()
+        return
     _record(by, row, verb, now)
 
 

@@ -99,10 +99,17 @@ class SiteView:
 
     id: UUID
     at: datetime
-    last_frame_at: datetime | None
-    is_dark: bool  # no reading of any sensor holds
+    newest_at: datetime | None  # the newest reading of any sensor
+    is_dark: bool  # even the most frequent sensor should have been heard since then
+    dark_after_s: float
     spaces: tuple[SpaceView, ...]
     sensors: tuple[SensorView, ...]  # those of no space: power, circuits, devices
+
+    def is_missing(self, sensor: SensorView) -> bool:
+        """True when a sensor is silent although the site has said something since it should have spoken."""
+        if sensor.last_at is None or self.newest_at is None:
+            return False
+        return sensor.is_silent and (self.newest_at - sensor.last_at).total_seconds() > sensor.hold_s
 
     def of(self, quantity: str) -> SensorView | None:
         """The first site-level sensor of a quantity."""

@@ -2,7 +2,7 @@
 
 pre → act → post for each step in order; a failed act or post undoes that step and those before it, last first. A
 failed pre stops before anything of the step is done. A phase that was recorded is never done again. One that began and
-has no result: a check is asked again, for it changes nothing; an effect only where the step says that this is safe, else
+has no result: a check is asked again, for it changes nothing; an effect only where the step says that it is safe, else
 a person decides.
 """
 

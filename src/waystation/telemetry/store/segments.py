@@ -90,3 +90,11 @@ def read(paths: Sequence[Path], sensors: Sequence[str], from_us: int, to_us: int
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
+
+
+def count(path: Path, from_us: int, to_us: int) -> int:
+    """How many readings of a file have from <= instant < to."""
+    query = f"SELECT count(*) FROM read_parquet('{_quoted(path)}') WHERE observed_us >= $a AND observed_us < $b"
+    with duckdb.connect() as connection:
+        row = connection.execute(query, {"a": from_us, "b": to_us}).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,57 @@
+"""A demo that goes on: gateways send over HTTP at the machine's pace, and the platform's loops run."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+
+from waystation import wiring
+from waystation.access import queries as principals
+from waystation.alarms import actions as alarms
+from waystation.evidence import beats, outbox, sequencer
+from waystation.journeys import runs
+from waystation.journeys.reading import Rounds
+from waystation.simulator.gateways import HttpUplink, Pace
+from waystation.simulator.network import load
+from waystation.simulator.setup import known_machines
+from waystation.simulator.world import Delivery, World
+
+
+def live(scenario: Path, end: datetime, *, url: str, seed: int) -> None:
+    """Live on from `end` until SIGTERM. The product's clock is the demo's, shared by its offset."""
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+    clock = wiring.clock()
+    began = clock.now().replace(second=0, microsecond=0)
+    network = load(scenario)
+    world = World(network, seed=seed + 1, start=began, pace=Pace())
+    world.enrol(known_machines())
+    uplink, rounds, system = HttpUplink(base_url=url), Rounds(), principals.system_authority("live")
+    ticked = checked = datetime.min.replace(tzinfo=UTC)
+    while not stop.is_set():
+        now = clock.now()
+        for due in world.step(now):
+            if isinstance(due, Delivery):
+                due.send(uplink)
+        rounds.judge_waiting(now)
+        if now - ticked >= timedelta(seconds=30):
+            ticked = now
+            rounds.tick(now)
+            alarms.due(system, now=now)
+            runs.advance(system, wiring.actuator(), now=now)
+            outbox.deliver(now, wiring.transport)
+        if now - checked >= timedelta(seconds=10):
+            checked = now
+            sequencer.run(now)
+            if beats.lease("live", "demo", now, timedelta(minutes=1)):
+                beats.beat("live", "demo", now, timedelta(minutes=1))
+        time.sleep(0.5)
