@@ -345,7 +345,7 @@ def _up(view: SiteView) -> int:
 
 def _last_heard(lead: Any, view: SiteView) -> datetime | None:
     own = [s.last_at for s in view.sensors if s.device_id == lead.object_id and s.last_at]
-    return max(own, default=view.last_frame_at)
+    return max(own, default=view.newest_at)
 
 
 def _at(at: datetime, zone: ZoneInfo, now: datetime | None = None) -> str:
