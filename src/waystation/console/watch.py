@@ -333,6 +333,8 @@ def _next_step(group: Sequence[Any]) -> str:
 
 
 def _paths(view: SiteView) -> str:
+    if view.is_dark:
+        return ""  # what a dark site's circuits do is not known
     held = [view.of(name) for name in ("wan_primary", "wan_backup")]
     known = [s for s in held if s is not None]
     return f"{_up(view)} of {len(known)}" if known else ""
