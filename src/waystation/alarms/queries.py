@@ -267,12 +267,13 @@ def deadlines(by: Authority) -> list[Escalation]:
 
 
 def covered_everywhere(now: datetime) -> list[OnCall]:
-    """Who is on call by each rotation that covers all sites, by role."""
+    """Who is on call by each rotation that covers all sites, by role, until when within a week."""
     planned = Rotation.objects.filter(site=None, ended_at=None).order_by("role").values_list("role", flat=True)
     found = []
     for role in dict.fromkeys(planned):
         rows = rotations(role, None)
-        shifts = tuple(oncall.on_call([rota(r) for r in rows], covers(rows), now))
+        ahead = [oncall.shifts(rota(r), covers(rows), now, now + timedelta(days=7)) for r in rows]
+        shifts = tuple(some[0] for some in ahead if some and some[0].starts_at <= now)
         found.append(OnCall(role, shifts, True, None))
     return found
 

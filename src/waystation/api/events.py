@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Router, Schema
 
 from waystation import wiring
@@ -78,7 +78,7 @@ def _cursor(request: HttpRequest, after: int) -> int:
     return cursor
 
 
-def stream(request: HttpRequest, who: Authority, cursor: int) -> HttpResponse:
+def stream(request: HttpRequest, who: Authority, cursor: int) -> StreamingHttpResponse:
     """Server-sent events from a cursor on; the authority is asked afresh with every round."""
     reply = StreamingHttpResponse(_follow(request, who, cursor), content_type="text/event-stream")
     reply["Cache-Control"] = "no-store"

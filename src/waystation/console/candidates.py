@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,10 @@ from django.utils.safestring import SafeString
 from waystation.console.drawing.lanes import Axis, Step, axis_of, header, lane
 from waystation.journeys.outlook import Outlook
 from waystation.kernel.units import duration_text
+from waystation.product.rules.time_to_limit import TimeToLimit
 
 NO_BREAK = "\u00a0"
+_SECONDS = re.compile(r"\b(\d+(?:\.\d+)?) s\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Candidate:
     is_chosen: bool
     is_refused: bool
     reason: str
+    is_far: bool = False  # not today
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +65,32 @@ def table(look: Outlook, attempts: Sequence[Any], zone: ZoneInfo, now: datetime)
 def _of_move(move: Any, axis: Axis) -> Candidate:
     steps: list[Step] = [(b.kind, b.start, b.end) for b in move.bars]
     refused = move.outcome == "refused"
-    return Candidate(move.space, lane(steps, axis), move.worst_at, move.outcome == "chosen", refused, move.reason)
+    chosen = move.outcome == "chosen"
+    return Candidate(
+        move.space, lane(steps, axis), move.worst_at, chosen, refused, move.reason, _far(move.worst_at, axis)
+    )
+
+
+def _far(at: datetime | None, axis: Axis) -> bool:
+    return at is not None and at.astimezone(axis.zone).date() != axis.start.astimezone(axis.zone).date()
 
 
 def _merged(attempts: Sequence[Any], axis: Axis) -> list[Candidate]:
     """One row for each candidate; units of one hub that are refused for one reason stand in one row."""
-    rows: list[Candidate] = []
-    seen: dict[tuple[str, str], int] = {}
+    alike: dict[tuple[Any, ...], list[Any]] = {}
     for a in attempts:
-        refused = a.outcome == "refused"
-        key = (a.source, a.reason)
-        if refused and key in seen:
-            continue
-        seen[key] = len(rows)
-        mode = {"drive": ", by car", "courier": ", courier", "air": ", by air"}.get(str(a.basis.get("mode", "")), "")
-        name = a.source + (mode if not refused else "")
-        serial = f" {a.serial}." if a.serial and not refused else ""
-        rows.append(
-            Candidate(name, lane(steps_of(a), axis), a.p90_at, a.outcome == "chosen", refused, f"{a.reason}{serial}")
-        )
-    return rows
+        alike.setdefault((a.source, a.outcome, a.reason, a.p90_at), []).append(a)
+    return [_of_part(some, axis) for some in alike.values()]
+
+
+def _of_part(alike: Sequence[Any], axis: Axis) -> Candidate:
+    one, refused = alike[0], alike[0].outcome == "refused"
+    mode = {"drive": ", by car", "courier": ", courier", "air": ", by air"}.get(str(one.basis.get("mode", "")), "")
+    serials = [a.serial for a in alike if a.serial]
+    shown = f" {serials[0]}{f' and {len(serials) - 1} more' if len(serials) > 1 else ''}." if serials else ""
+    name, chosen = one.source + ("" if refused else mode), one.outcome == "chosen"
+    reason = one.reason if refused else f"{one.reason}{shown}"
+    return Candidate(name, lane(steps_of(one), axis), one.p90_at, chosen, refused, reason, _far(one.p90_at, axis))
 
 
 def steps_of(attempt: Any) -> list[Step]:
@@ -103,22 +113,22 @@ class Clock:
     late: bool = False
 
 
-def clocks(look: Outlook, chosen: Any | None, moved: Any | None, now: datetime) -> list[Clock]:
+def clocks(look: Outlook, chosen: Any | None, moved: Any | None, zone: ZoneInfo, now: datetime) -> list[Clock]:
     """Time to limit, time to restore, product safe by moving: equal in size, each with its sources."""
-    return [_to_limit(look, now), _to_restore(look, chosen, now), _by_moving(look, moved, now)]
+    return [_to_limit(look, zone, now), _to_restore(look, chosen, now), _by_moving(look, moved, now)]
 
 
-def _to_limit(look: Outlook, now: datetime) -> Clock:
+def _to_limit(look: Outlook, zone: ZoneInfo, now: datetime) -> Clock:
     title, limit = "Time to limit, worst case", look.limit
     if limit is None:
         return Clock(title, "unknown", None, "no space with a judging probe belongs to it", ())
-    figures = tuple(f.words() for f in limit.figures)
+    figures = _figures(limit)
     if limit.worst.state == "not_reached":
         return Clock(title, "not reached", None, limit.worst.reason, figures)
     if limit.worst.at is None:
         return Clock(title, "unknown", None, limit.worst.reason, figures)
     left = max(0.0, (limit.worst.at - now).total_seconds())
-    likely = f"likely {_span((limit.likely.at - now).total_seconds())}" if limit.likely.at else "likely unknown"
+    likely = f"likely {limit.likely.at.astimezone(zone):%H:%M}" if limit.likely.at else "likely unknown"
     return Clock(title, _span(left), limit.worst.at, likely, figures)
 
 
@@ -127,7 +137,7 @@ def _to_restore(look: Outlook, chosen: Any | None, now: datetime) -> Clock:
     if chosen is None or chosen.p90_at is None:
         return Clock(title, "unknown", None, "no part is on its way", ())
     left = max(0.0, (chosen.p90_at - now).total_seconds())
-    sources = (f"{chosen.source} {chosen.serial}".strip(), *map(str, chosen.basis.get("figures", [])))
+    sources = (f"{chosen.source} {chosen.serial}".strip(), *(_timed(str(f)) for f in chosen.basis.get("figures", [])))
     return Clock(title, _span(left), chosen.p90_at, *_margin(chosen.p90_at, look.limit_at, sources))
 
 
@@ -144,7 +154,7 @@ def _by_moving(look: Outlook, moved: Any | None, now: datetime) -> Clock:
         return Clock(title, "no product", None, "no lot stands in the space", ())
     if best is None or best.worst_at is None:
         return Clock(title, "no place", None, "no named backup space can take all of it", ())
-    sources = (best.space, *(f.words() for f in best.figures))
+    sources = (best.space, *(_timed(f.words()) for f in best.figures))
     left = max(0.0, (best.worst_at - now).total_seconds())
     return Clock(title, _span(left), best.worst_at, *_margin(best.worst_at, look.limit_at, sources))
 
@@ -154,6 +164,19 @@ def _margin(at: datetime, limit: datetime | None, sources: tuple[str, ...]) -> t
         return "the limit is unknown", sources, False
     apart = _span(abs((limit - at).total_seconds()))
     return (f"in time by {apart}", sources, False) if at < limit else (f"{apart} too late", sources, True)
+
+
+def _figures(limit: TimeToLimit) -> tuple[str, ...]:
+    """The inputs of the forecast, those of the probe that comes first and what surrounds it."""
+    probes = {f.name.rsplit(" ", 1)[0] for f in limit.figures if f.name.endswith((" reading", " trend"))}
+    others = tuple(f"{probe} " for probe in probes if probe != limit.probe)
+    kept = [f for f in limit.figures if not (others and f.name.startswith(others))]
+    return tuple(_timed(f.words()) for f in kept)
+
+
+def _timed(words: str) -> str:
+    """`drive 8820 s, measured` as `drive 2 h 27 min, measured`."""
+    return _SECONDS.sub(lambda found: _span(float(found[1])), words)
 
 
 def _span(seconds: float) -> str:

@@ -35,8 +35,7 @@ def snapshot(by: Authority, now: datetime) -> dict[str, list[dict[str, str]]]:
     unseen = [a for a in alarms.active(by) if a.pk in standing]
     opened = [_line(f"{i.name}, {i.priority}: {i.title}", i.opened_at, i.state.replace("_", " ")) for i in
               queries.open_incidents(by)]  # fmt: skip
-    opened += [_line(f"Alarm for more than a day: {a.site.name}, {a.rule.replace('_', ' ')}", a.raised_at, a.state) for a in
-               unseen]  # fmt: skip
+    opened += [_line(f"Over a day: {a.site.name}, {a.rule.replace('_', ' ')}", a.raised_at, a.state) for a in unseen]
     quiet = [_line(f"{s.site.name}: {s.kind.replace('_', ' ')}, {s.reason}", s.ends_at, "until") for s in
              alarms.suppressions(by, now)]  # fmt: skip
     dark = [_line(f"{d.space}: {d.reason}", d.due_at, "hand reading due") for d in telemetry.unmonitored()

@@ -35,7 +35,10 @@ def _back(row: Any) -> HttpResponse:
 
 
 def _key(request: HttpRequest, field: str) -> UUID:
-    text = request.POST.get(field, "")
+    return _id(request.POST.get(field, ""), field)
+
+
+def _id(text: str, field: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
@@ -85,7 +88,7 @@ def move(request: HttpRequest, key: str) -> HttpResponse:
     by, row, now = _asked(request, key)
     if row.space_id is None:
         raise BadInput("incidents.no_space", f"{row.name} names no space.", "Move from the page of the space.")
-    lots = [UUID(text) for text in request.POST.getlist("lot")]
+    lots = [_id(text, "lot") for text in request.POST.getlist("lot")]
     started = moves.start_move(by, row.space_id, _key(request, "to"), lots, now=now, incident_id=row.pk)
     actions.attach(by, row.pk, "move", started.pk, now=now)
     messages.success(request, f"{len(started.consignments)} lots are on their way to {started.to_space}.")

@@ -82,7 +82,7 @@ def incident(request: HttpRequest, key: str) -> HttpResponse:
         "look": look,
         "state": state_of(look, chosen),
         "first": first_line(by, row, look, chosen, moves, stock["dispatches"]),
-        "clocks": clocks(look, chosen, moves[-1] if moves else None, now) if row.resolved_at is None else [],
+        "clocks": clocks(look, chosen, moves[-1] if moves else None, zone, now) if row.resolved_at is None else [],
         "table": table(look, attempts, zone, now) if row.resolved_at is None else None,
         "facts": facts(row, queries.notes(row.pk)),
         "approvals": [approval_card(by, a, now) for run in runs for a in runbooks.approvals(run.pk) if not a.decision],
@@ -93,7 +93,6 @@ def incident(request: HttpRequest, key: str) -> HttpResponse:
         "moves": moves,
         "holds": [h for h in product.holds(by) if h.incident_id == row.pk],
         "outcomes": OUTCOMES,
-        "doses": sum(lot.quantity for lot in look.lots),
         "responder": _names(row),
         "may": {p: by.may(p, row.site_id) for p in ("incidents.work", "product.move", "spares.dispatch")},
         "unanswered": any(a.acked_at is None and a.cleared_at is None for a in alarms.of_incident(row.pk)),
@@ -160,8 +159,11 @@ def _move_line(by: Authority, row: Any, look: Outlook, base: str) -> FirstLine:
     late = "No part arrives before the worst-case limit."
     if best is None or best.space not in look.places:
         return FirstLine("Move the product first.", f"{late} No named backup space can take it: find one now.")
-    start = f"; start by {best.start_by.astimezone(ZoneInfo(row.site.zone)):%H:%M}" if best.start_by else ""
+    zone = ZoneInfo(row.site.zone)
+    start = f"; start by {best.start_by.astimezone(zone):%H:%M}" if best.in_time and best.start_by else ""
     words = f"{late} {best.space} takes all {lots} lots{start}."
+    if not best.in_time:
+        words += " In the worst case that is too late already: start now."
     short = best.space.split(", ")[-1]
     fields = (("to", str(look.places[best.space])), *(("lot", str(lot.pk)) for lot in look.lots))
     may = by.may("product.move", row.site_id)
@@ -218,6 +220,8 @@ def facts(row: Any, notes: Sequence[Any]) -> list[tuple[str, list[tuple[str, str
     people = access.names({n.by_id for n in notes})
     found: dict[str, list[tuple[str, str, datetime | None]]] = {"measured": [], "reported": [], "assumed": []}
     for fact in row.facts:
+        if fact["name"] in ("service_restored_at", "product_safe_at"):
+            continue  # they stand under "Closes when both stand"
         name = str(fact["name"]).replace("_", " ")
         found[fact["standing"]].append(
             (f"{name}: {fact['value']}", str(fact.get("source", "")), _instant(fact.get("at")))
@@ -237,4 +241,5 @@ def _instant(text: Any) -> datetime | None:
 def timeline(incident_id: UUID) -> list[Any]:
     """The lines of a timeline, newest first; what only keeps books is left to the log, repeats are counted."""
     lines = [told(m) for m in queries.timeline(incident_id) if m.kind not in QUIET]
-    return list(reversed(lines))
+    once = {(f"{line.at:%H:%M}", line.strong, line.words): line for line in lines}
+    return sorted(once.values(), key=lambda line: (line.at, line.entry_seq), reverse=True)

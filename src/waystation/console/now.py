@@ -66,6 +66,8 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "sites": len(sites),
         "deadlines": deadlines(by, at)[:6],
         "cover": [(c.role, [(people.get(s.person_id, "somebody"), s) for s in c.shifts]) for c in cover],
+        "tomorrow": at + timedelta(hours=24),
+        "next_week": at + timedelta(days=7),
         "me": by.principal_id,
         "stalled": newest is None or at - newest > STALLED_AFTER,
         "judged_at": newest,

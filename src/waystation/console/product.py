@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
@@ -61,14 +62,25 @@ def _page(row: Any) -> str:
 
 
 @require_POST
-def decide_hold(request: HttpRequest, hold_id: UUID) -> HttpResponse:
-    """QA releases, rejects or transfers a lot, signed with the password."""
+def decide_hold(request: HttpRequest) -> HttpResponse:
+    """QA releases, rejects or transfers a lot: every hold of it that was shown, signed with the password once."""
     by: Authority = request.authority  # type: ignore[attr-defined]
-    outcome, reason = request.POST.get("outcome", ""), request.POST.get("reason", "")
-    fresh = proved_again(request)
-    hold = holds.decide(by, hold_id, outcome, reason=reason, fresh_proof=fresh, now=wiring.clock().now())
-    messages.success(request, f"Lot {hold.consignment.lot} is {hold.state}, signed by {hold.signed_name}.")
-    return HttpResponseRedirect(f"/spaces/{hold.space_id}/")
+    outcome, reason, fresh = request.POST.get("outcome", ""), request.POST.get("reason", ""), proved_again(request)
+    now, done = wiring.clock().now(), []
+    with transaction.atomic():
+        for text in request.POST.getlist("hold"):
+            done.append(holds.decide(by, _id(text, "hold"), outcome, reason=reason, fresh_proof=fresh, now=now))
+    if not done:
+        raise BadInput("page.field", "No hold is named.", "Open the page of the space again.", field="hold")
+    messages.success(request, f"Lot {done[0].consignment.lot} is {done[0].state}, signed by {done[0].signed_name}.")
+    return HttpResponseRedirect(f"/spaces/{done[0].space_id}/")
+
+
+def _id(text: str, field: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadInput("page.field", f"{text!r} names nothing.", "Open the page again.", field=field) from None
 
 
 def hand_reading(request: HttpRequest, space_id: UUID) -> HttpResponse:

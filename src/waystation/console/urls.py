@@ -42,7 +42,7 @@ urlpatterns = [
     path("hand-over/", handover.hand_over, name="hand-over"),
     path("hand-over/leave/", handover.leave),
     path("hand-over/<uuid:key>/take/", handover.take),
-    path("holds/<uuid:hold_id>/decide/", product.decide_hold),
+    path("holds/decide/", product.decide_hold),
     path("doubts/<uuid:doubt_id>/decide/", product.decide_doubt),
     path("spaces/<uuid:space_id>/hand-reading/", product.hand_reading),
     path("me/", me.me, name="me"),

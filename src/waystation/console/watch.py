@@ -27,6 +27,7 @@ from waystation.telemetry.views import SensorView, SiteView, SpaceView
 SPARK = timedelta(hours=3)
 NOTICE = "informational"
 THREATENED = ("rising", "compressor_fault", "power_lost", "worst_case_limit")
+CONNECTIONS = ("site_unreachable", "circuit_down", "device_unreachable")
 _LEFT_ORDER = {"known": 0, "unknown": 1, "none": 2}
 
 
@@ -55,15 +56,20 @@ class Row:
     who_note: str
     step: str
     step_note: str
+    space_id: UUID | None
     alarm_id: UUID | None  # what is still to be acknowledged
     needs_somebody: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The list with what stands around it. `rest` are the monitored spaces that no row names."""
+    """The list with what stands around it. `rest` are the monitored spaces that no row names.
+
+    `notices` are informational and page nobody, about spaces that are in range, proven.
+    """
 
     rows: tuple[Row, ...]
+    notices: tuple[Row, ...]
     spaces: int
     rest: int
     rest_proven: int
@@ -84,7 +90,7 @@ class _Known:
     now: datetime
     views: Mapping[UUID, SiteView]
     lots: Mapping[UUID, Mapping[UUID, int]]
-    held: Mapping[UUID, int]
+    held: Mapping[UUID, set[UUID]]
     pages: Mapping[UUID, Sequence[Any]]
     due: Mapping[UUID, datetime]
     asked: Mapping[UUID, datetime]
@@ -102,14 +108,18 @@ def watch(by: Authority, site_rows: Sequence[Any], now: datetime) -> Watch:
     known = _known(by, list(groups.values()), views, now)
     rows = sorted((_row(group, known) for group in groups.values()), key=_order)
     spaces = [s for view in views.values() for s in view.spaces if s.judging]
-    named = {a.space_id for group in groups.values() for a in group}
+    notices = tuple(r for r in rows if not r.needs_somebody and r.state == "in_range_proven")
+    quiet = {r.space_id for r in notices}
+    named = {a.space_id for group in groups.values() for a in group} - quiet
     rest = [s for s in spaces if s.id not in named]
     states: dict[str, int] = {}
     for space in spaces:
         states[_verdict(space)] = states.get(_verdict(space), 0) + 1
     unseen = [a for a in alarms.unanswered_first(by) if a.cleared_at is not None]
     proven = sum(s.state == "in_range_proven" for s in rest)
-    return Watch(tuple(rows), len(spaces), len(rest), proven, states, len(unseen))
+    return Watch(
+        tuple(r for r in rows if r not in notices), notices, len(spaces), len(rest), proven, states, len(unseen)
+    )
 
 
 def _verdict(space: SpaceView) -> str:
@@ -130,12 +140,13 @@ def _known(by: Authority, groups: list[list[Any]], views: Mapping[UUID, SiteView
         near = _sensor(_space(group, views))
         if near is not None:
             codes.setdefault(group[0].site_id, []).append(near.code)
-    held: dict[UUID, int] = {}
+    held: dict[UUID, set[UUID]] = {}
     for hold in product.holds(by):
-        held[hold.space_id] = held.get(hold.space_id, 0) + 1
+        held.setdefault(hold.space_id, set()).add(hold.consignment_id)
     asked: dict[UUID, datetime] = {}
     for approval in runbooks.waiting(by, now):
-        asked.setdefault(approval.run.incident_id, approval.expires_at)
+        if approval.run.incident_id is not None:
+            asked.setdefault(approval.run.incident_id, approval.expires_at)
     sites = {a.site_id for a in every}
     return _Known(
         by,
@@ -185,7 +196,7 @@ def _row(group: list[Any], known: _Known) -> Row:
         left_at=left_at,
         left_kind=left_kind,
         fact=_fact(group, space, known, zone),
-        value="paths" if value == "none" and _paths(view) and not space else value,
+        value="paths" if not space and _paths(view) and any(a.rule in CONNECTIONS for a in group) else value,
         value_c=near.value if near else None,
         value_at=value_at,
         limit_c=_limit(space, near),
@@ -196,6 +207,7 @@ def _row(group: list[Any], known: _Known) -> Row:
         who_note=who_note,
         step=step,
         step_note=step_note,
+        space_id=space.id if space else None,
         alarm_id=open_alarm,
         needs_somebody=any(a.severity != NOTICE for a in group),
     )
@@ -272,7 +284,7 @@ def _fact(group: Sequence[Any], space: SpaceView | None, known: _Known, zone: Zo
         said.append(f"{what(rule)} since {_at(since, zone, known.now)}")
     words = "; ".join(said[:2])
     more = f"; {len(said) - 2} more" if len(said) > 2 else ""
-    held = known.held.get(space.id, 0) if space else 0
+    held = len(known.held.get(space.id, ())) if space else 0
     holds = f" {held} lot{'s' if held > 1 else ''} on product hold." if held else ""
     return f"{words[0].upper()}{words[1:]}{more}.{holds}"
 
@@ -282,11 +294,11 @@ def _who(group: Sequence[Any], known: _Known, zone: ZoneInfo) -> tuple[str, str]
     if not pages:
         if all(a.severity == NOTICE for a in group):
             return "Nobody", "notice, not a page"
-        reason = next((a.reasons[-1] for a in group if a.reasons), {})
+        reason: dict[str, Any] = next((a.reasons[-1] for a in group if a.reasons), {})
         return "Nobody yet", str(reason.get("reason", "not judged yet")).replace("_", " ")
     people = list(dict.fromkeys(p.person_id for p in pages))
-    names = [_name(key, known) for key in people]
-    shown = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+    names = sorted((_name(key, known) for key in people), key=lambda name: name != "You")
+    shown = ", ".join(names) if len(names) < 3 else f"{names[0]} and {len(names) - 1} more"
     first = pages[0].at
     answered = min((a.acked_at for a in group if a.acked_at), default=None)
     waits = [a for a in group if a.acked_at is None and a.severity != NOTICE]
@@ -321,6 +333,8 @@ def _next_step(group: Sequence[Any]) -> str:
 
 
 def _paths(view: SiteView) -> str:
+    if view.is_dark:
+        return ""  # what a dark site's circuits do is not known
     held = [view.of(name) for name in ("wan_primary", "wan_backup")]
     known = [s for s in held if s is not None]
     return f"{_up(view)} of {len(known)}" if known else ""

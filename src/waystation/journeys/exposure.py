@@ -70,7 +70,7 @@ def lots_with_exposure(by: Authority, space_id: UUID, *, now: datetime) -> tuple
 
     At most the last week is judged; a longer stay before it counts as it was held then.
     """
-    here = product.lots_in(space_id)
+    here = product.standing_in(space_id)
     if not here:
         return ()
     stays = [stay for lot in here for stay in product.way_of(by, lot.pk)]

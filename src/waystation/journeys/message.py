@@ -145,7 +145,8 @@ def facts(alarm: Alarm, limit: TimeToLimit | None, now: datetime) -> list[dict[s
         found.append({"name": "judging probe", "value": f"{value:.1f} °C{way}"} | said)
     for figure in limit.figures if limit is not None else ():
         said = {"standing": figure.source, "source": figure.detail, "at": now}
-        found.append({"name": figure.name, "value": f"{figure.value:.4g} {figure.unit}"} | said)
+        words = duration_text(figure.value) if figure.unit == "s" else f"{figure.value:.4g} {figure.unit}"
+        found.append({"name": figure.name, "value": words} | said)
     return found
 
 

@@ -52,7 +52,7 @@ def outlook(by: Authority, incident: Incident, *, now: datetime) -> Outlook:
     if space is None:
         return Outlook(None, None, (), (), {})
     limit = limit_of(space, _recent(space, now), now) if space.judging else None
-    lots = tuple(product.lots_in(space.id))
+    lots = tuple(product.standing_in(space.id))
     known = limit.worst.at if limit is not None and limit.worst.state == "known" else None
     moves: tuple[Move, ...] = ()
     if lots:

@@ -173,12 +173,6 @@ def backup_places(space_id: UUID) -> dict[str, UUID]:
     return {str(row.backup): row.backup_id for row in rows}
 
 
-def lots_in(space_id: UUID) -> list[m.Consignment]:
-    """The lots that stand in a space now, by code."""
-    stays = m.Presence.objects.filter(space_id=space_id, until=None).select_related("consignment__profile")
-    return [stay.consignment for stay in stays.order_by("consignment__lot")]
-
-
 def moves_of(incident_id: UUID) -> list[m.Move]:
     """The moves of an incident, oldest first."""
     rows = m.Move.objects.filter(incident_id=incident_id).select_related("from_space__site", "to_space__site")
@@ -191,3 +185,9 @@ def where_lots_stand(by: Authority, words: str) -> list[m.Presence]:
     allowed = by.sites("registry.read")
     rows = rows if allowed is None else rows.filter(space__site_id__in=allowed)
     return list(rows.select_related("consignment", "space__site").order_by("consignment__lot")[:20])
+
+
+def standing_in(space_id: UUID) -> list[m.Consignment]:
+    """The lots that stand in a space now."""
+    stays = m.Presence.objects.filter(space_id=space_id, until=None).select_related("consignment")
+    return [stay.consignment for stay in stays.order_by("consignment__lot")]

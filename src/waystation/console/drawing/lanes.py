@@ -48,10 +48,11 @@ def header(axis: Axis) -> SafeString:
     x, taken = axis.scale, [LEFT]
     limit: SafeString | str = ""
     if axis.limit is not None and axis.limit > axis.start:
-        at = min(max(x.clamp(axis.limit.timestamp()), LEFT + 44), RIGHT - 20)
+        at = min(max(x.clamp(axis.limit.timestamp()), LEFT + 52), RIGHT - 20)
         taken.append(at)
         limit = format_html(
-            '<text class="ax" x="{}" y="20" text-anchor="middle"><tspan class="f-out" font-weight="600">limit {}</tspan></text>',
+            '<text class="ax" x="{}" y="20" text-anchor="middle">'
+            '<tspan class="f-out" font-weight="600">limit {}</tspan></text>',
             *(at, f"{axis.limit.astimezone(axis.zone):%H:%M}"),
         )
     ticks = []

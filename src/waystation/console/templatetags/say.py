@@ -87,6 +87,16 @@ def day_clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
 
 
 @register.filter
+def weekday_clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
+    """`Wed 03:12` in the zone, with the whole UTC instant on hover."""
+    if at is None:
+        return UNKNOWN
+    local = at.astimezone(ZoneInfo(zone))
+    title = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return format_html('<time datetime="{}" title="{} UTC">{}</time>', at.isoformat(), title, f"{local:%a %H:%M}")
+
+
+@register.filter
 def zone_name(at: datetime, zone: str = "UTC") -> str:
     """The zone's short name at that instant: CET, CEST."""
     return at.astimezone(ZoneInfo(zone)).strftime("%Z")
