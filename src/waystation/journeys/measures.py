@@ -78,7 +78,7 @@ def measure_sites(sites: Sequence[Site], start: datetime, end: datetime) -> list
             found.get(site.pk, []),
             answers.get(site.pk, []),
             opened.get(site.pk, []),
-            heard[site.pk].last_frame_at,
+            heard[site.pk].newest_at,
         )
         for site in sites
     ]
