@@ -38,7 +38,12 @@ def evidence(request: HttpRequest) -> HttpResponse:
     site = registry.site(by, asked["site"]) if asked.get("site") else None
     fields = {name: asked.get(name, "").strip() for name in ("log", "kind", "object_id")}
     rows = queries.entries(
-        by, log=fields["log"], kind=fields["kind"], object_id=fields["object_id"], site_id=site.pk if site else None
+        by,
+        most=40,
+        log=fields["log"],
+        kind=fields["kind"],
+        object_id=fields["object_id"],
+        site_id=site.pk if site else None,
     )
     sites = list(registry.sites(by))
     context = {

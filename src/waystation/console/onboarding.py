@@ -19,6 +19,8 @@ from waystation.journeys.launch_site import SIGNED, Readiness
 from waystation.registry import queries as registry
 
 SECTION = "/onboarding/"
+CONDITIONS = ("inventoried", "monitored", "restorable")
+SHORT = {"wan": "WAN", "ups": "UPS", "cctv": "CCTV", "wifi": "Wi-Fi"}
 ORDER = {"failed": 0, "open": 1, "waived": 2, "passed": 3}
 
 
@@ -59,6 +61,7 @@ def onboarding(request: HttpRequest, code: str) -> HttpResponse:
         "held": held,
         "items": sorted(items, key=lambda i: i["shown"]),
         "open_count": len(still),
+        "conditions": [(c.capitalize(), [o for o in held.obstacles if o.condition == c]) for c in CONDITIONS],
         "functions": [(f, signed.get(f)) for f in FUNCTIONS],
         "signed_all": len(signed) == len(FUNCTIONS),
         "may_record": by.may("fleet.onboard", site.pk),
@@ -70,8 +73,8 @@ def onboarding(request: HttpRequest, code: str) -> HttpResponse:
 def _conditions(held: Readiness) -> list[dict[str, Any]]:
     """What the platform judges by itself, as rows beside the checks."""
     facts, (heard, expected), route = held.facts, held.probes, held.route
-    absent = [n.replace("_", " ") for n, state in facts.components.items() if state == "absent"]
-    unowned = [n.replace("_", " ") for n, owner in facts.dependencies.items() if not owner]
+    absent = [_thing(n) for n, state in facts.components.items() if state == "absent"]
+    unowned = [_thing(n) for n, owner in facts.dependencies.items() if not owner]
     said = "confirmed by everybody" if facts.route_proven else "No test page was confirmed."
     if route is not None and route.failed_at is not None:
         said = f"The last test failed: {route.failure}."
@@ -81,11 +84,15 @@ def _conditions(held: Readiness) -> list[dict[str, Any]]:
         ("Every judging probe is heard", facts.monitored, f"{heard} of {expected}"),
         ("The alarm route is proven", facts.route_proven, said),
     ]
-    rows += [(f"Spare {c.component_class.replace('_', ' ')} in time", c.covered, c.words) for c in held.cover]
+    rows += [(f"Spare {_thing(c.component_class)} in time", c.covered, c.words) for c in held.cover]
     return [
         {"words": words, "shown": shown, "evidence": said, "by": "the platform", "at": None, "key": "", "state": ""}
         for words, shown, said in rows
     ]
+
+
+def _thing(name: str) -> str:
+    return SHORT.get(name, name.replace("_", " "))
 
 
 def _checks(held: Readiness, names: dict[Any, str]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def site_class(request: HttpRequest, code: str) -> HttpResponse:
     if request.method == "POST":
         return _apply(request, site)
     classes = queries.service_classes()
-    inputs = _inputs(request.GET) or dict(site.tier_inputs)
+    inputs = _inputs(request.GET) or (dict(site.tier_inputs) if "criticality" in site.tier_inputs else {})
     then = next((c for c in classes if c.code == request.GET.get("then")), None)
     preview = queries.preview(site, then) if then else None
     context = {
@@ -99,4 +99,10 @@ def _value(name: str, value: float) -> str:
         return duration_text(value * 3600)
     if name.endswith("_days"):
         return f"{value:.0f} days"
-    return f"{value:g} %" if name.endswith("_pct") else f"{value:.0%}" if name == "cover_probability" else f"{value:g}"
+    return (
+        f"{value:g} %"
+        if name.endswith("_pct")
+        else f"{value * 100:.0f} %"
+        if name == "cover_probability"
+        else f"{value:g}"
+    )
