@@ -22,6 +22,10 @@ COMMANDS: dict[str, str] = {
     "access": "access",
     "judge": "judge",
     "evidence": "evidence",
+    "backup": "backup",
+    "restore": "restore",
+    "doctor": "doctor",
+    "watch": "watch",
 }
 
 
