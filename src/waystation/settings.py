@@ -165,6 +165,7 @@ EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _setting("smtp_user"), _setting("smtp_pas
 EMAIL_USE_TLS = _setting("smtp_tls") == "1"
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = _setting("mail_from", "waystation@localhost")
+PLATFORM_OWNER = _setting("platform_owner")  # the address told when nothing can be recorded
 NOTIFY = _setting("notify", "smtp")  # smtp | folder
 WEBHOOK_SECRET = _setting("webhook_secret")
 WEBHOOK_HOSTS = [*filter(None, _setting("webhook_hosts").split(","))]

@@ -25,6 +25,10 @@ COMMANDS: dict[str, str] = {
     "judge": "judge",
     "evidence": "evidence",
     "overview": "overview",
+    "backup": "backup",
+    "restore": "restore",
+    "doctor": "doctor",
+    "watch": "watch",
 }
 
 

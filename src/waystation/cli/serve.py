@@ -8,10 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import FrameType
 
 from waystation.cli import start
+from waystation.cli.health import last_gasp
 from waystation.kernel.refusals import BadInput
 
 HELP = "serve the console, the API and the worker on 127.0.0.1:8000"
@@ -48,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
 
     if is_empty():
         print(f"Nobody can sign in yet. Open this once: {welcome_link(settings.PUBLIC_URL)}", flush=True)
-    return supervise({"web": _web(args, host, port), "worker": [sys.executable, "-m", "waystation.cli.main", "worker"]})
+    guard = last_gasp.guard_of(f"http{'s' if args.tls_cert else ''}://{_reach(host)}:{port}")
+    worker = [sys.executable, "-m", "waystation.cli.main", "worker"]
+    return supervise({"web": _web(args, host, port), "worker": worker}, guard)
 
 
 def check_bind(args: argparse.Namespace) -> tuple[str, int]:
@@ -76,6 +80,12 @@ def check_bind(args: argparse.Namespace) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
+def _reach(host: str) -> str:
+    """An address at which this machine reaches what it serves."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{reached}]" if ":" in reached else reached
+
+
 def is_loopback(host: str) -> bool:
     """True for addresses of this machine alone."""
     try:
@@ -90,8 +100,11 @@ def _web(args: argparse.Namespace, host: str, port: int) -> list[str]:
     return command + (["--ssl-certfile", args.tls_cert, "--ssl-keyfile", args.tls_key] if args.tls_cert else [])
 
 
-def supervise(commands: dict[str, list[str]]) -> int:
-    """Run the commands as processes; one that dies is started again, each time a little later."""
+def supervise(commands: dict[str, list[str]], guard: last_gasp.Guard | None = None) -> int:
+    """Run the commands as processes; one that dies is started again, each time a little later.
+
+    `guard` looks on from a thread of its own and tells the platform's owner when nothing can be recorded.
+    """
     stopping = False
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -101,6 +114,9 @@ def supervise(commands: dict[str, list[str]]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     parts = {name: subprocess.Popen(command) for name, command in commands.items()}
+    over = threading.Event()
+    if guard is not None:
+        threading.Thread(target=guard.run, args=(over,), daemon=True).start()
     deaths = dict.fromkeys(commands, 0)
     while not stopping:
         time.sleep(0.2)
@@ -112,6 +128,7 @@ def supervise(commands: dict[str, list[str]]) -> int:
             print(f"{name} ended with {part.returncode}; starting it again in {wait:g} s", file=sys.stderr, flush=True)
             time.sleep(wait)
             parts[name] = subprocess.Popen(commands[name])
+    over.set()
     for part in parts.values():
         part.terminate()
     for part in parts.values():

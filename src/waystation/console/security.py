@@ -21,6 +21,7 @@ OPEN = (
     "/welcome/",
     "/healthz",
     "/readyz",
+    "/beat",
     "/api/",
     "/metrics",
     "/write",

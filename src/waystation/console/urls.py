@@ -80,4 +80,5 @@ urlpatterns = [
     path("preferences/theme/", views.theme),
     path("healthz", views.healthz),
     path("readyz", views.readyz),
+    path("beat", views.beat),
 ]

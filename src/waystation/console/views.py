@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from waystation import wiring
 from waystation.access import actions as access
+from waystation.evidence.beats import last_beats
+from waystation.evidence.queries import last_entry_at
 
 
 @require_POST
@@ -37,3 +39,15 @@ def readyz(request: HttpRequest) -> HttpResponse:
     except DatabaseError:
         return HttpResponse("not ok\n", content_type="text/plain", status=503)
     return HttpResponse("ok\n", content_type="text/plain")
+
+
+def beat(request: HttpRequest) -> HttpResponse:
+    """How old the newest beat of the worker and the newest entry are, in whole seconds; nothing else. Open."""
+    now = wiring.clock().now()
+    try:
+        beats, entry_at = last_beats(), last_entry_at()
+    except DatabaseError:
+        return JsonResponse({"worker_s": None, "entry_s": None}, status=503)
+    newest = max(beats.values(), default=None)
+    ages = {"worker_s": newest, "entry_s": entry_at}
+    return JsonResponse({k: None if at is None else max(0, int((now - at).total_seconds())) for k, at in ages.items()})

@@ -130,7 +130,7 @@ def _sequence(log: str, seqs: Sequence[int], now: datetime, wait: Callable[[], N
         if beats.lease("sequencer", "evidence pack", now, LEASE):
             while sequencer.run(now):
                 pass
-            beats.beat("sequencer", "evidence pack", now, timedelta())
+            beats.release("sequencer", "evidence pack", now)
         if placed.are_placed(seqs, log if covered else None):
             return
         wait()

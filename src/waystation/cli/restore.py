@@ -1,0 +1,188 @@
+"""`waystation restore DIR`: bring a backup back into a new folder, or only check that it could be brought back.
+
+Checked before anything is written: each file's digest, the database's own integrity, the tree of every log worked out
+again from its entries against every signed head (and the head that an auditor holds), tiles and segments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import shutil
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+from waystation.cli import start
+from waystation.cli.keeping import databases, files, sealed
+from waystation.evidence.rules import merkle, tiles
+from waystation.evidence.rules.trees import check_tree
+from waystation.kernel.refusals import BadInput, Conflict, NotReady, Refusal
+
+HELP = "bring a backup back, or with --verify only check it"
+SAID = 8
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Words of the command."""
+    start.installation_options(parser)
+    parser.add_argument("folder", metavar="DIR", type=Path)
+    parser.add_argument("--verify", action="store_true", help="only check; write nothing")
+    parser.add_argument(
+        "--known-head", metavar="FILE", type=Path, help="a checkpoint, or a trust file with a known_head, to agree with"
+    )
+    parser.add_argument("--passphrase-file", metavar="FILE", type=Path, help="to open the sealed keys")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, then restore unless only checking."""
+    known = known_head(args.known_head) if args.known_head else None
+    about = check(args.folder, known)
+    print(f"{args.folder}: whole. {about}")
+    keys = _keys(args)
+    if args.verify:
+        return 0
+    target = start.folder_of(args)
+    files.demand_empty(target, "restore")
+    bring_back(args, target, keys)
+    print(f"Restored into {target}. Next: waystation doctor --data {target}, then waystation serve --data {target}")
+    if not keys:
+        print("The log's key is not in this backup: put secrets/log_key back, or the log cannot be continued.")
+    return 0
+
+
+def check(folder: Path, known: tuple[str, int, bytes] | None) -> str:
+    """Everything that can be checked of a backup; returns what was found, refuses what does not hold."""
+    _refuse(files.check_manifest(folder))
+    about = json.loads((folder / "BACKUP.json").read_text())
+    if about.get("schema") != "waystation.backup/1":
+        raise BadInput("platform.no_backup", f"{folder} is no backup of this kind.", field="folder")
+    if about["database"] != databases.SQLITE:
+        if known is not None:
+            raise NotReady(
+                "platform.head_unchecked",
+                "The tree inside a PostgreSQL dump can be compared only once it is restored.",
+                "Restore into an empty database, then: waystation doctor.",
+            )
+        return f"Made {about['at']}. The dump's digest holds; its tree can be checked once it is restored."
+    path = folder / databases.SQLITE
+    wrong = databases.integrity(path)
+    sizes = {}
+    for log, heads in databases.heads(path).items():
+        own = dict(heads)
+        wrong += [f"log {log}: {text}" for text in check_tree(databases.leaves(path, log), own)]
+        wrong += _tiles(folder / "tiles" / log, log, max(own), own[max(own)])
+        sizes[log] = max(own)
+    wrong += _known(path, known, sizes)
+    wrong += _segments(folder, databases.segments(path))
+    _refuse(wrong)
+    said = ", ".join(f"log {log} of {size} entries" for log, size in sorted(sizes.items())) or "no log yet"
+    agrees = " It agrees with the head that you know." if known else ""
+    return f"Made {about['at']}; {said}.{agrees}"
+
+
+def _known(path: Path, known: tuple[str, int, bytes] | None, sizes: dict[str, int]) -> list[str]:
+    if known is None:
+        return []
+    origin, size, root = known
+    log = origin.rpartition("/")[2]
+    if log not in sizes:
+        return [f"the head that you know is of {origin}, and no log {log} is here"]
+    return [f"log {log}: {text}" for text in check_tree(databases.leaves(path, log), {size: root})]
+
+
+def _tiles(folder: Path, log: str, size: int, root: bytes) -> list[str]:
+    read = tiles.tile_reader(size, lambda tile: (folder / tile.path()).read_bytes())
+    try:
+        same = merkle.root(size, read) == root
+    except (OSError, Refusal) as error:
+        return [f"log {log}: its tiles cannot be read ({error})"]
+    return [] if same else [f"log {log}: its tiles do not make the newest root"]
+
+
+def _segments(folder: Path, named: dict[str, str]) -> list[str]:
+    wrong = []
+    for name, digest in sorted(named.items()):
+        path = folder / "telemetry" / "segments" / name
+        if not path.is_file():
+            wrong.append(f"segment {name} is missing")
+        elif files.digest_of(path) != digest:
+            wrong.append(f"segment {name} was changed before the backup was made")
+    return wrong
+
+
+def known_head(path: Path) -> tuple[str, int, bytes]:
+    """Origin, size and root of a head that somebody else keeps: a checkpoint's text, or a trust file."""
+    try:
+        text = path.read_text()
+        if text.lstrip().startswith("{"):
+            trust = json.loads(text)
+            return trust["log"]["origin"], int(trust["known_head"]["size"]), b64decode(trust["known_head"]["root"])
+        origin, size, root = text.split("\n")[:3]
+        return origin, int(size), b64decode(root, validate=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(
+            "platform.known_head",
+            f"{path} holds no head: {type(error).__name__} {error}.",
+            "Give a checkpoint, or a trust file with a known_head.",
+            field="known-head",
+        ) from None
+
+
+def bring_back(args: argparse.Namespace, target: Path, keys: dict[str, bytes]) -> None:
+    """Write the folder beside its place and move it there when it is whole."""
+    partial = target.with_name(target.name + ".partial")
+    files.demand_empty(partial, "restore")
+    (partial / "secrets").mkdir(parents=True, mode=0o700)
+    for name in ("telemetry", "tiles"):
+        if (args.folder / name).is_dir():
+            files.copy_tree(args.folder / name, partial / name)
+    shutil.copyfile(args.folder / "waystation.toml", partial / "waystation.toml")
+    for name, content in keys.items():
+        if name == "waystation.toml":
+            (partial / name).write_bytes(content)
+            os.chmod(partial / name, 0o600)
+        else:
+            start.write_secret(partial / "secrets" / Path(name).name, content)
+    if not (partial / "secrets" / "secret_key").exists():
+        start.write_secret(partial / "secrets" / "secret_key", secrets.token_urlsafe(50).encode())
+    if (args.folder / databases.SQLITE).is_file():
+        shutil.copyfile(args.folder / databases.SQLITE, partial / "waystation.sqlite3")
+    else:
+        databases.bring_back(_postgresql(args, partial), args.folder / databases.POSTGRESQL)
+    if target.exists():
+        target.rmdir()
+    partial.rename(target)
+
+
+def _postgresql(args: argparse.Namespace, partial: Path) -> dict[str, Any]:
+    if not args.database_url:
+        raise BadInput(
+            "platform.database_url",
+            "This backup is of a PostgreSQL database.",
+            "Name an empty one: --database-url postgresql://...",
+            field="database-url",
+        )
+    start.load(partial, args.database_url)
+    from django.conf import settings
+
+    return dict(settings.DATABASES["default"])
+
+
+def _keys(args: argparse.Namespace) -> dict[str, bytes]:
+    path = args.folder / "keys.sealed"
+    if not path.is_file() or args.passphrase_file is None:
+        return {}
+    return sealed.unseal(path.read_bytes(), sealed.passphrase_of(args.passphrase_file))
+
+
+def _refuse(wrong: list[str]) -> None:
+    if wrong:
+        more = f" and {len(wrong) - SAID} more" if len(wrong) > SAID else ""
+        raise Conflict(
+            "platform.backup_broken",
+            f"This backup does not hold: {'; '.join(wrong[:SAID])}{more}.",
+            "Keep it as it is, and use another one.",
+        )
