@@ -207,21 +207,3 @@ def events_after(after: int, site_ids: Collection[str] | None, most: int = 500) 
 def last_event() -> int:
     """The cursor of the newest event; 0 when there is none."""
     return Event.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
-
-
-def heads() -> dict[str, dict[str, object]]:
-    """Per log the newest checkpoint: size, root, and whether the root follows from the stored leaves."""
-    from waystation.evidence import sequencer
-    from waystation.evidence.rules.merkle import Frontier
-
-    found: dict[str, dict[str, object]] = {}
-    for log in sorted(set(LogPosition.objects.values_list("log", flat=True))):
-        newest = sequencer.newest_checkpoint(log)
-        if newest is None:
-            continue
-        rows = LogPosition.objects.filter(log=log, tree_index__lt=newest.size).order_by("tree_index")
-        leaves = (sha256(b"\x00" + bytes(leaf)).digest() for leaf in rows.values_list("entry__leaf", flat=True))
-        root = Frontier(0, ()).grow(leaves)[0].root()
-        verified = root == bytes(newest.root)
-        found[log] = {"tree_size": newest.size, "root": bytes(newest.root).hex(), "verified": verified}
-    return found

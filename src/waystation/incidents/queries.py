@@ -154,10 +154,3 @@ def ended(by: Authority, most: int = 100) -> list[Incident]:
 def hand_overs(most: int = 20) -> list[HandOver]:
     """The newest hand-overs, taken or not."""
     return list(HandOver.objects.order_by("-at", "-pk")[:most])
-
-
-def all_incidents(by: Authority) -> list[Incident]:
-    """Every visible incident, by number."""
-    sites = by.sites("registry.read")
-    rows = Incident.objects.select_related("site", "space")
-    return list((rows if sites is None else rows.filter(site_id__in=sites)).order_by("opened_at", "number"))

@@ -185,9 +185,3 @@ def where_lots_stand(by: Authority, words: str) -> list[m.Presence]:
     allowed = by.sites("registry.read")
     rows = rows if allowed is None else rows.filter(space__site_id__in=allowed)
     return list(rows.select_related("consignment", "space__site").order_by("consignment__lot")[:20])
-
-
-def standing_in(space_id: UUID) -> list[m.Consignment]:
-    """The lots that stand in a space now."""
-    stays = m.Presence.objects.filter(space_id=space_id, until=None).select_related("consignment")
-    return [stay.consignment for stay in stays.order_by("consignment__lot")]

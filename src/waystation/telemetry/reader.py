@@ -70,16 +70,3 @@ def readings_of_sites(codes: Mapping[UUID, Sequence[str]], from_us: int, to_us: 
         if wanted:
             found += [r for r in rows_of(frame) if r.sensor in wanted and from_us <= r.observed_us < to_us]
     return segments.in_order(found)
-
-
-def count(start: datetime, end: datetime) -> int:
-    """How many readings with start <= instant < end are stored, each counted once per batch that brought it."""
-    from_us, to_us = int(start.timestamp() * 1e6), int(end.timestamp() * 1e6)
-    inside = Segment.objects.filter(first_us__gte=from_us, last_us__lt=to_us)
-    total = sum(inside.values_list("rows", flat=True))
-    sealed = Segment.objects.order_by("-log_file").values_list("log_file", flat=True).first() or 0
-    for row in Segment.objects.filter(first_us__lt=to_us, last_us__gte=from_us).exclude(pk__in=inside.values("pk")):
-        total += segments.count(stores.segment_path(row.path), from_us, to_us)
-    for frame, _ in stores.log().read(Position(sealed + 1, 0)):
-        total += sum(from_us <= at_us < to_us for at_us in frame.at_us)
-    return total
