@@ -14,7 +14,7 @@ from ninja import Router, Schema, Status
 from waystation import wiring
 from waystation.api.auth import by
 from waystation.journeys import reading
-from waystation.kernel.refusals import BadInput
+from waystation.kernel.refusals import NotSignedIn
 from waystation.registry import queries as registry
 from waystation.telemetry import queries
 from waystation.telemetry.actions import care, ingest
@@ -68,7 +68,7 @@ def batches(request: HttpRequest) -> Status[AcceptedOut]:
         machine_id = UUID(request.headers.get("X-Waystation-Machine", ""))
         signature = base64.b64decode(request.headers.get("X-Waystation-Signature", ""), validate=True)
     except (ValueError, binascii.Error):
-        raise BadInput(
+        raise NotSignedIn(
             "telemetry.signature_header", "The machine's id or signature cannot be read.", "Send both headers."
         ) from None
     now = wiring.clock().now()

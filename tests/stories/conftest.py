@@ -1,0 +1,28 @@
+"""The scripted day, played once for all stories through the command that a stranger types."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="session")
+def day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The summary of `waystation demo`, with what it printed under `printed`."""
+    folder = tmp_path_factory.mktemp("day")
+    file = folder / "day.json"
+    command = [sys.executable, "-m", "waystation.cli.main", "demo", "--no-serve", "--json", str(file)]
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("WAYSTATION_", "DJANGO_"))}
+    env |= {"PYTHONPATH": str(ROOT / "src"), "HOME": str(folder), "TMPDIR": str(folder)}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(Path(file).read_text())
+    return found | {"printed": done.stdout}
