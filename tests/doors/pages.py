@@ -23,17 +23,37 @@ BY = "test"
 def a_lot(lot: str = "MMR-7741", space_code: str = "fridge-1", **changes: Any) -> Any:
     """A lot that stands in a space since an hour."""
     space = a_space("cordoba", space_code)
-    values = {"product": "MMR", "quantity": Decimal(320), "unit": "doses", "profile": "vaccine", "volume_l": 5.0} | changes
+    values = {
+        "product": "MMR",
+        "quantity": Decimal(320),
+        "unit": "doses",
+        "profile": "vaccine",
+        "volume_l": 5.0,
+    } | changes
     at = START - timedelta(hours=1)
     return lots.bring_in(system_authority(BY), space.pk, lots.Lot(lot=lot, **values), at=at, now=START)
 
 
-def trouble(rule: str = "compressor_fault", *, worst_in_min: float | None = 86, **changes: Any) -> tuple[Alarm, Incident]:
+def trouble(
+    rule: str = "compressor_fault", *, worst_in_min: float | None = 86, **changes: Any
+) -> tuple[Alarm, Incident]:
     """An alarm of fridge-1 in Córdoba with its incident, paged."""
     by, space = system_authority(BY), a_space("cordoba", "fridge-1")
-    facts = {"asset": "Fridge-1", "location": "Cordoba", "value_c": 6.4, "limit_c": 8.0, "trend_c_per_h": 0.9, "lots": 1}
+    facts = {
+        "asset": "Fridge-1",
+        "location": "Cordoba",
+        "value_c": 6.4,
+        "limit_c": 8.0,
+        "trend_c_per_h": 0.9,
+        "lots": 1,
+    }
     worst = START + timedelta(minutes=worst_in_min) if worst_in_min is not None else None
-    values: dict[str, Any] = {"object_kind": "space", "space_id": space.pk, "facts": facts, "worst_case_at": worst} | changes
+    values: dict[str, Any] = {
+        "object_kind": "space",
+        "space_id": space.pk,
+        "facts": facts,
+        "worst_case_at": worst,
+    } | changes
     found = Condition(rule, space.site_id, object_id=space.pk, started_at=START - timedelta(minutes=30), **values)
     alarm = alarms.update(by, space.site_id, [found], now=START).raised[0]
     incident = incidents.open(
