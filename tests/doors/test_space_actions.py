@@ -1,4 +1,4 @@
-"""What people do at a space: QA decides with a password, hand readings are kept, doubts are decided by whom they may."""
+"""What people do at a space: QA decides with a password, readings are kept, doubts are decided by whom they may."""
 
 from __future__ import annotations
 
