@@ -72,10 +72,9 @@ def _cursor(request: HttpRequest, after: int) -> int:
     told = request.headers.get("Last-Event-ID", "")
     if told and not (told.isascii() and told.isdigit() and len(told) < 19):
         raise BadInput("events.cursor", f"{told!r} is no cursor.", "Send the last id.", field="Last-Event-ID")
-    cursor = max(after, int(told or 0))
-    if cursor < 0 or cursor >= 2**63:
-        raise BadInput("events.cursor", f"{cursor} is no cursor.", "Begin with 0.", field="after")
-    return cursor
+    if not 0 <= after < 2**63:
+        raise BadInput("events.cursor", f"{after} is no cursor.", "Begin with 0.", field="after")
+    return max(after, int(told or 0))
 
 
 def stream(request: HttpRequest, who: Authority, cursor: int) -> StreamingHttpResponse:
