@@ -48,13 +48,17 @@
     place.hidden = false;
     place.querySelector(".at").textContent = time(scan.scanned_at);
     place.querySelector("use").setAttribute("href", refused ? "#s-no" : "#s-ok");
-    place.querySelector("b").textContent = refused ? `Not done: ${scan.code}` : `${words()[scan.verb]}: ${scan.code}`;
+    place.querySelector(".row b").textContent = refused ? `Not done: ${scan.code}` : `${words()[scan.verb]}: ${scan.code}`;
     place.querySelector(".why").textContent = refused || "";
   };
+  // what the server's clock is ahead of this phone's, as last seen; a phone with a wrong clock still tells the right order
+  const now = () => new Date(Date.now() + Number(localStorage.getItem("desk-skew") || 0)).toISOString();
   const fresh = async () => {
-    const reply = await fetch(location.pathname, { headers: { "X-Desk": "1" } });
-    if (!reply.ok || reply.redirected) return;
+    const reply = await fetch(location.pathname, { cache: "no-store" });
+    if (!reply.ok || reply.redirected || reply.headers.get("X-Kept")) return;
     const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+    const skew = Date.parse(page.getElementById("desk").dataset.now) - Date.now();
+    localStorage.setItem("desk-skew", Math.abs(skew) > 30000 ? Math.round(skew) - 2000 : 0);
     all("[data-live]").forEach((part) => {
       const next = page.querySelector(`[data-live="${part.dataset.live}"]`);
       if (next) part.replaceChildren(...next.childNodes);
@@ -87,7 +91,7 @@
         silentSince = null;
       }
     } catch (error) {
-      silentSince = silentSince || new Date().toISOString();
+      silentSince = silentSince || now();
     } finally {
       sending = false;
       await show();
@@ -100,7 +104,7 @@
     const code = form.elements.code.value.trim();
     if (!code) { form.elements.code.focus(); return; }
     const id = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
-    const scan = { client_id: id, verb: form.elements.verb.value, code, scanned_at: new Date().toISOString(), hub_id: hub };
+    const scan = { client_id: id, verb: form.elements.verb.value, code, scanned_at: now(), hub_id: hub };
     await store("readwrite", (s) => s.put(scan));
     form.elements.code.value = "";
     form.elements.code.focus();
@@ -115,10 +119,10 @@
   };
   window.addEventListener("hashchange", turn);
   window.addEventListener("online", send);
-  window.addEventListener("offline", () => { silentSince = silentSince || new Date().toISOString(); show(); });
+  window.addEventListener("offline", () => { silentSince = silentSince || now(); show(); });
   setInterval(send, 20000);
-  if (!navigator.onLine) silentSince = new Date().toISOString();
+  if (!navigator.onLine) silentSince = now();
   if ("serviceWorker" in navigator) navigator.serviceWorker.register("/desk/worker.js", { scope: "/desk/" }).catch(() => {});
   turn();
-  send();
+  show().then(fresh).then(send, send);
 })();
