@@ -15,7 +15,7 @@ from waystation.kernel import ids
 from waystation.kernel.clock import FastClock
 
 SITES = ("cordoba", "malaga", "evora", "zaragoza", "huelva")
-FROM, UNTIL = "22:00", "00:27"
+FROM, UNTIL = "22:00", "00:22"
 
 
 def main(folder: Path, port: int, password: str) -> None:
@@ -28,7 +28,8 @@ def main(folder: Path, port: int, password: str) -> None:
 
     from waystation.asgi import application
     from waystation.cli.demo import ACCOUNTS, scenario_path
-    from waystation.evidence import sequencer
+    from waystation.evidence import beats, sequencer
+    from waystation.simulator import events
     from waystation.simulator.day import Day, at
     from waystation.simulator.gateways import HttpUplink
     from waystation.simulator.network import load
@@ -49,9 +50,18 @@ def main(folder: Path, port: int, password: str) -> None:
     world.enrol(built.machines)
     day = Day(Player(world, built, clock, HttpUplink(app=WSGIHandler())))
     day.script()
+    world.script(
+        events.door_left_open("malaga", "fridge-1", at("22:50"), at("03:00")),
+        events.device_dead("zaragoza", "firewall", at("23:50")),
+        events.door_left_open("evora", "fridge-3", at("23:20"), at("02:00")),
+        events.wan_cut("evora", at("00:05"), at("02:00")),
+    )
     day.player.script = [item for item in day.player.script if item[0] >= begin]
     day.player.play(at(UNTIL), day.each_minute)
     sequencer.run(clock.now())
+    for loop in ("judge", "rounds", "deadlines", "outbox", "sequencer"):
+        beats.lease(loop, "stage", clock.now(), timedelta(days=1))
+        beats.beat(loop, "stage", clock.now(), timedelta(days=1))
     uvicorn.run(application, host="127.0.0.1", port=port, log_level="warning")
 
 

@@ -33,6 +33,7 @@ RECENT_S = 2 * 3600.0
 TELL_AGAIN_AFTER = timedelta(minutes=15)
 SETTLED_AFTER = timedelta(days=1)
 OWN_EVERY = timedelta(minutes=30)
+WRONG_EVERY, OPEN_EVERY = timedelta(seconds=55), timedelta(minutes=5)
 NEVER = datetime.min.replace(tzinfo=UTC)
 WATCHED = ("active", "commissioning")
 
@@ -43,6 +44,7 @@ class Rounds:
     def __init__(self, engine: Engine | None = None) -> None:
         self.engine = engine or Engine()
         self.by = system_authority("judge")
+        self._last: dict[UUID, datetime] = {}
         self._watched: set[UUID] = watched_sites()
         self._own: dict[UUID, tuple[datetime, list[Condition]]] = {}
         self._told: dict[UUID, tuple[datetime | None, datetime]] = {}
@@ -56,7 +58,7 @@ class Rounds:
             try:
                 with transaction.atomic():
                     self.engine.judge(self.by, frame, position, now=now)
-                    if site_id in self._watched or not self.engine.is_quiet(site_id, now):
+                    if self._is_due(site_id, now):
                         self._round(site_id, now)
                 done = True
             finally:
@@ -71,12 +73,21 @@ class Rounds:
         for site_id in Site.objects.filter(state__in=WATCHED).values_list("pk", flat=True):
             if site_id not in self.engine.sites:
                 self.engine.tracks(site_id)
-            is_due = now - self._own.get(site_id, (NEVER, []))[0] >= OWN_EVERY
-            if is_due or site_id in self._watched or not self.engine.is_quiet(site_id, now):
+            if self._is_due(site_id, now) or now - self._own.get(site_id, (NEVER, []))[0] >= OWN_EVERY:
                 with transaction.atomic():
                     self._round(site_id, now)
                 looked += 1
         return looked
+
+    def _is_due(self, site_id: UUID, now: datetime) -> bool:
+        """News at once; while something is wrong once a minute; while something is only open every five minutes."""
+        state = self.engine.sites.get(site_id)
+        if state is None or state.has_news:
+            return True
+        since = now - self._last.get(site_id, NEVER)
+        if not self.engine.is_quiet(site_id, now):
+            return since >= WRONG_EVERY
+        return site_id in self._watched and since >= OPEN_EVERY
 
     def _round(self, site_id: UUID, now: datetime) -> None:
         """Bring alarms, incidents and pages of a site in line with what is known now."""
@@ -93,6 +104,8 @@ class Rounds:
             failed_device.answer(self.by, alarm, site, view, recent, now=now)
         self._note_excursions(site, now)
         restored.settle(self.by, site, view, now=now)
+        self._last[site_id] = now
+        self.engine.acted_on(site_id)
         if found:
             self._watched.add(site_id)
 

@@ -26,7 +26,7 @@ from waystation.spares.actions import hold, travel
 from waystation.telemetry.actions.seal import seal
 
 MINUTE = timedelta(minutes=1)
-CHECKPOINT_EVERY, SEAL_EVERY = timedelta(minutes=30), timedelta(hours=1)
+CHECKPOINT_EVERY, SEAL_EVERY = timedelta(minutes=30), timedelta(hours=4)
 Step = Callable[[datetime], None]
 
 

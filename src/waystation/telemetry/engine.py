@@ -41,6 +41,7 @@ class SiteTracks:
     setup: int
     tracks: dict[str, Track] = field(default_factory=dict)
     last_frame_s: float | None = None
+    has_news: bool = False  # an excursion was written down that nobody has acted on yet
     saved: SiteState | None = None
     heads: dict[UUID, DeviceHead] = field(default_factory=dict)
 
@@ -87,7 +88,8 @@ class Engine:
             self._fold_again(site_id, state.tracks[code], oldest_s, position)
         state.last_frame_s = now.timestamp()
         note_head(by, frame, state.heads, now)
-        note_excursions(by, site_id, state.tracks.values(), late=set(late), now=now)
+        if note_excursions(by, site_id, state.tracks.values(), late=set(late), now=now):
+            state.has_news = True
         note_doubts(by, site_id, state.tracks.values(), now=now)
         self._save_state(site_id, state, now)
         for track in state.tracks.values():
@@ -111,7 +113,14 @@ class Engine:
     def is_quiet(self, site_id: UUID, now: datetime) -> bool:
         """True when no sensor of the site says anything that a person could have to hear about."""
         held = self.sites.get(site_id)
-        return held is not None and all(track.is_calm(now.timestamp()) for track in held.tracks.values())
+        if held is None or held.has_news:
+            return False
+        return all(track.is_calm(now.timestamp()) for track in held.tracks.values())
+
+    def acted_on(self, site_id: UUID) -> None:
+        """What was written down of the site has been acted on, in the same transaction."""
+        if site_id in self.sites:
+            self.sites[site_id].has_news = False
 
     def _rebuild(self, site_id: UUID, setup: int) -> SiteTracks:
         state = SiteTracks(setup, {t.code: t for t in _tracks_of(site_id)})

@@ -17,8 +17,12 @@ from waystation.telemetry.store.log import Frame
 JUST_NOW_S = 900.0
 
 
-def note_excursions(by: Authority, site_id: UUID, tracks: Iterable[Track], *, late: set[str], now: datetime) -> None:
-    """Open, close and re-judge the excursion records of tracks so that they say what the folds say."""
+def note_excursions(by: Authority, site_id: UUID, tracks: Iterable[Track], *, late: set[str], now: datetime) -> int:
+    """Open, close and re-judge the excursion records of tracks so that they say what the folds say.
+
+    Returns how many records were written; figures of a running excursion do not count.
+    """
+    written = 0
     for track in tracks:
         if track.profile is None or track.fold is None:
             continue
@@ -28,9 +32,10 @@ def note_excursions(by: Authority, site_id: UUID, tracks: Iterable[Track], *, la
         held = _held(track)
         for number, one in enumerate(found):
             is_open = track.is_out and number == len(found) - 1
-            _note_one(by, site_id, track, one, is_open, held, now)
+            written += _note_one(by, site_id, track, one, is_open, held, now)
         if track.code in late:
-            _supersede(by, site_id, track, found, held, now)
+            written += _supersede(by, site_id, track, found, held, now)
+    return written
 
 
 def _held(track: Track) -> dict[tuple[str, datetime], Excursion]:
@@ -48,7 +53,7 @@ def _note_one(
     is_open: bool,
     held: dict[tuple[str, datetime], Excursion],
     now: datetime,
-) -> None:
+) -> bool:
     assert track.profile is not None
     key = (one.direction, at(one.start_s))
     row, opened = held.get(key), False
@@ -73,15 +78,16 @@ def _note_one(
     ended = None if is_open else at(one.end_s)
     figures = (one.peak_c, one.measured_s, one.unknown_s)
     if not opened and (row.ended_at, row.peak_c, row.measured_s, row.unknown_s) == (ended, *figures):
-        return
+        return False
     verb = "opened" if opened and ended is None else "closed" if row.ended_at is None else "rejudged"
     is_running = not opened and ended is None and row.ended_at is None
     row.ended_at, (row.peak_c, row.measured_s, row.unknown_s) = ended, figures
     if is_running:  # figures in motion; the entry that closes it says the final ones
         row.save(update_fields=["peak_c", "measured_s", "unknown_s"])
         row.remember()
-        return
+        return False
     _record(by, row, verb, now)
+    return True
 
 
 def _supersede(
@@ -91,13 +97,15 @@ def _supersede(
     found: tuple[Found, ...],
     held: dict[tuple[str, datetime], Excursion],
     now: datetime,
-) -> None:
+) -> int:
     """An excursion that the fuller history tells differently stays, marked, beside the one that replaces it."""
-    true = {(one.direction, at(one.start_s)) for one in found}
+    true, written = {(one.direction, at(one.start_s)) for one in found}, 0
     for key, row in held.items():
         if key not in true and row.superseded_at is None:
             row.superseded_at = now
             _record(by, row, "superseded", now)
+            written += 1
+    return written
 
 
 def _record(by: Authority, row: Excursion, verb: str, now: datetime) -> None:
