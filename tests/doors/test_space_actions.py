@@ -182,3 +182,23 @@ def test_what_acts_answers_no_get(signed_in: SignedIn, clock: FastClock) -> None
         assert client.get(address).status_code == 405
     client.get(f"/spaces/{hold.space_id}/hand-reading/")
     assert LogEntry.objects.count() == before
+
+
+def test_product_that_is_out_again_is_not_called_safe(signed_in: SignedIn, clock: FastClock) -> None:
+    """A fact that stood before an excursion is withdrawn, with its line in the timeline, and the page offers no end."""
+    from tests.doors.pages import trouble
+    from waystation.incidents import actions as incidents
+    from waystation.incidents.models import Incident
+    from waystation.journeys import restored
+    from waystation.telemetry import queries as telemetry
+
+    hold, by = a_held_lot(), system_authority("test")
+    _, incident = trouble("door_open")
+    for mark in (incidents.mark_service_restored, incidents.mark_product_safe):
+        mark(by, incident.pk, at=START, now=START, source="test")
+    page = signed_in("operator").get("/incidents/INC-1/").content.decode()
+    assert "Both stand." not in page
+    assert "not safe now" in page
+    restored.settle(by, hold.space.site, telemetry.site_view(hold.space.site_id, START), now=START)
+    assert Incident.objects.get().product_safe_at is None
+    assert "withdrawn" in signed_in("operator").get("/incidents/INC-1/").content.decode()

@@ -131,7 +131,7 @@ def first_line(
         words = f"{len(under_way.consignments)} lots go to {under_way.to_space}. Record the temperature on arrival."
         return FirstLine("The product is on its way.", words, "Record the arrival", link="#arrival")
     settled = (row.service_restored_at or not row.needs_service) and (row.product_safe_at or not row.needs_product)
-    if settled:
+    if settled and state_of(look, chosen) in ("", "in_range_proven"):
         return FirstLine("Both stand.", "Say what came of it and close it.", "Resolve", link="#resolve")
     if _move_first(look, chosen) and not moves:
         return _move_line(by, row, look, base)

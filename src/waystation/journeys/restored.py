@@ -31,11 +31,18 @@ LOOK_EVERY = timedelta(minutes=10)
 def settle(by: Authority, site: Site, view: SiteView, *, now: datetime) -> None:
     """Mark what stands for every open incident of the site."""
     for row in incident_queries.open_incidents(by, site.pk):
+        if row.product_safe_at is not None and _is_out(row, view):
+            incidents.withdraw_fact(by, row.pk, "product_safe_at", now=now, reason="the space is out of range again")
         if row.needs_service and row.service_restored_at is None and _is_restored(by, row, view, now):
             incidents.mark_service_restored(by, row.pk, at=now, now=now, source=_restored_by(row))
         if row.needs_product and row.product_safe_at is None and row.space_id is not None and _is_calm(row):
             _look_at_product(by, row, view, now)
     _end_watches(by, view, now)
+
+
+def _is_out(row: Incident, view: SiteView) -> bool:
+    """An excursion runs in the incident's space: whatever was said before, its product is not safe now."""
+    return any(space.id == row.space_id and space.excursions for space in view.spaces)
 
 
 def _is_restored(by: Authority, row: Incident, view: SiteView, now: datetime) -> bool:
