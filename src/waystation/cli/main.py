@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "restore": "restore",
     "doctor": "doctor",
     "watch": "watch",
+    "registry": "registry",
 }
 
 
