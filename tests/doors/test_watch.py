@@ -171,6 +171,9 @@ def test_qal_11_a_killed_worker_and_a_dead_platform_are_told_from_outside(
     tmp_path: Path, smtp: tuple[Box, int]
 ) -> None:
     """The worker is killed again and again, then the web ends; each time one mail, then that it is back."""
+
+
+    """Real processes: the worker is killed, comes back, then the web ends; each time one mail."""
     box, mail_port = smtp
     port = free_port()
     env = {k: v for k, v in os.environ.items() if not k.startswith("WAYSTATION_")}

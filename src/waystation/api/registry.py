@@ -11,6 +11,7 @@ from ninja import Router, Schema, Status
 from waystation import wiring
 from waystation.api.auth import by
 from waystation.registry import actions, queries
+from waystation.registry.importing import files
 
 router = Router()
 
@@ -54,6 +55,68 @@ def sites(request: HttpRequest) -> list[Any]:
 def site(request: HttpRequest, key: str) -> Any:
     """One site by id or code."""
     return queries.site(by(request), key)
+
+
+class ImportIn(Schema):
+    """A file as text, how it is to be read, and whether to apply it or only to look."""
+
+    kind: str
+    content: str
+    file_name: str = "import.csv"
+    form: str = "csv"
+    mapping: dict[str, str] = {}
+    fixed: dict[str, str] = {}
+    system: str = ""
+    apply: bool = False
+
+
+class LineOut(Schema):
+    """What a line does: create, update, same or error."""
+
+    line: int
+    verb: str
+    key: str
+    changes: dict[str, list[str]]
+    error: str
+
+
+class ImportOut(Schema):
+    """A file as understood; `import_id` when it was applied and changed something."""
+
+    mapping: dict[str, str]
+    unused: list[str]
+    counts: dict[str, int]
+    lines: list[LineOut]
+    import_id: UUID | None = None
+
+
+@router.post("/imports", response=ImportOut)
+def import_file(request: HttpRequest, body: ImportIn) -> dict[str, Any]:
+    """Look at a spreadsheet or NetBox export line by line, or apply it."""
+    who = by(request)
+    seen = files.preview(
+        who,
+        body.kind,
+        body.content.encode(),
+        form=body.form,
+        mapping=body.mapping,
+        fixed=body.fixed,
+        system=body.system,
+    )
+    made = files.apply(who, seen, body.file_name, now=wiring.clock().now()) if body.apply else None
+    return {
+        "mapping": dict(seen.table.mapping),
+        "unused": list(seen.table.unused),
+        "counts": {verb: seen.count(verb) for verb in ("create", "update", "same", "error")},
+        "lines": [{n: getattr(p, n) for n in ("line", "verb", "key", "changes", "error")} for p in seen.plans],
+        "import_id": made.pk if made else None,
+    }
+
+
+@router.post("/imports/{key}/undo", response=dict[str, UUID])
+def undo_import(request: HttpRequest, key: UUID, reason: str = "") -> dict[str, UUID]:
+    """Take an import back, while nothing else changed its rows."""
+    return {"id": files.undo(by(request), key, now=wiring.clock().now(), reason=reason).pk}
 
 
 @router.post("/{kind}", response={201: dict[str, UUID]})

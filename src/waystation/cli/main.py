@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "restore": "restore",
     "doctor": "doctor",
     "watch": "watch",
+    "registry": "registry",
 }
 
 

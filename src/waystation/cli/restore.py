@@ -39,32 +39,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, then restore unless only checking."""
     known = known_head(args.known_head) if args.known_head else None
-    about = check(args.folder, known)
+    about = check(args.folder, known, only=args.verify)
     print(f"{args.folder}: whole. {about}")
     keys = _keys(args)
     if args.verify:
         return 0
     target = start.folder_of(args)
     files.demand_empty(target, "restore")
-    bring_back(args, target, keys)
+    bring_back(args, target, keys, known)
     print(f"Restored into {target}. Next: waystation doctor --data {target}, then waystation serve --data {target}")
     if not keys:
         print("The log's key is not in this backup: put secrets/log_key back, or the log cannot be continued.")
     return 0
 
 
-def check(folder: Path, known: tuple[str, int, bytes] | None) -> str:
-    """Everything that can be checked of a backup; returns what was found, refuses what does not hold."""
+def check(folder: Path, known: tuple[str, int, bytes] | None, *, only: bool = True) -> str:
+    """Everything that can be checked of a backup; returns what was found, refuses what does not hold.
+
+    The tree inside a PostgreSQL dump is checked by `check_restored`, once it is in a database.
+    """
     _refuse(files.check_manifest(folder))
     about = json.loads((folder / "BACKUP.json").read_text())
     if about.get("schema") != "waystation.backup/1":
         raise BadInput("platform.no_backup", f"{folder} is no backup of this kind.", field="folder")
     if about["database"] != databases.SQLITE:
-        if known is not None:
+        if known is not None and only:
             raise NotReady(
                 "platform.head_unchecked",
                 "The tree inside a PostgreSQL dump can be compared only once it is restored.",
-                "Restore into an empty database, then: waystation doctor.",
+                "Restore it into an empty database without --verify: that compares it.",
             )
         return f"Made {about['at']}. The dump's digest holds; its tree can be checked once it is restored."
     path = folder / databases.SQLITE
@@ -131,7 +134,27 @@ def known_head(path: Path) -> tuple[str, int, bytes]:
         ) from None
 
 
-def bring_back(args: argparse.Namespace, target: Path, keys: dict[str, bytes]) -> None:
+def check_restored(folder: Path, known: tuple[str, int, bytes] | None) -> None:
+    """The trees and segments of a database that is restored, as `check` does it for SQLite; refuses what is wrong."""
+    from waystation.evidence import placed
+    from waystation.telemetry.queries import segment_digests
+
+    wrong, sizes = [], {}
+    for log in placed.logs():
+        own = placed.heads(log)
+        wrong += [f"log {log}: {text}" for text in check_tree(placed.leaves(log), own)]
+        if own:
+            wrong += _tiles(folder / "tiles" / log, log, max(own), own[max(own)])
+        sizes[log] = max(own, default=0)
+    if known is not None:
+        log = known[0].rpartition("/")[2]
+        wrong += [f"log {log}: {text}" for text in check_tree(placed.leaves(log), {known[1]: known[2]})]
+    _refuse(wrong + _segments(folder, segment_digests()))
+
+
+def bring_back(
+    args: argparse.Namespace, target: Path, keys: dict[str, bytes], known: tuple[str, int, bytes] | None = None
+) -> None:
     """Write the folder beside its place and move it there when it is whole."""
     partial = target.with_name(target.name + ".partial")
     files.demand_empty(partial, "restore")
@@ -152,6 +175,7 @@ def bring_back(args: argparse.Namespace, target: Path, keys: dict[str, bytes]) -
         shutil.copyfile(args.folder / databases.SQLITE, partial / "waystation.sqlite3")
     else:
         databases.bring_back(_postgresql(args, partial), args.folder / databases.POSTGRESQL)
+        check_restored(args.folder, known)
     if target.exists():
         target.rmdir()
     partial.rename(target)

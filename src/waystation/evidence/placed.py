@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -164,3 +164,15 @@ def trust(log: str, *, with_head: bool = False) -> dict[str, Any]:
         head = newest(log)
         own["known_head"] = {"size": head.size, "root": b64encode(bytes(head.root)).decode()}
     return own
+
+
+def leaves(log: str) -> Iterator[tuple[int, bytes, bytes]]:
+    """(index, leaf, stored hash) of every placed entry of a log, in order."""
+    rows = LogPosition.objects.filter(log=log).order_by("tree_index")
+    for index, leaf, stored in rows.values_list("tree_index", "entry__leaf", "entry__leaf_hash").iterator():
+        yield index, bytes(leaf), bytes(stored)
+
+
+def heads(log: str) -> dict[int, bytes]:
+    """The signed heads of a log: size and root."""
+    return {size: bytes(root) for size, root in Checkpoint.objects.filter(log=log).values_list("size", "root")}

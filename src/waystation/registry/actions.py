@@ -47,7 +47,7 @@ def create(by: Authority, kind: str, values: Mapping[str, Any], *, now: datetime
     """A new record of `kind` from its columns; foreign keys by instance or id. Refuses what does not validate."""
     model, permission = _kind(kind)
     by.require(permission, _site_of(values))
-    row = _fill(model(), kind, values)
+    row = fill(model(), kind, values)
     return _write(by, row, kind, "created", now)
 
 
@@ -62,7 +62,7 @@ def change(by: Authority, kind: str, key: UUID, values: Mapping[str, Any], *, no
             f"{row.name}, edition {row.edition}, is approved and no longer changes.",
             "Make a new edition and have QA approve it.",
         )
-    return _write(by, _fill(row, kind, values), kind, "changed", now, reason)
+    return _write(by, fill(row, kind, values), kind, "changed", now, reason)
 
 
 def approve_profile(by: Authority, profile_id: UUID, *, now: datetime, reason: str) -> m.ProductProfile:
@@ -154,7 +154,8 @@ def _site_of(values: Mapping[str, Any]) -> UUID | None:
     return site.pk if isinstance(site, m.Site) else site
 
 
-def _fill(row: R, kind: str, values: Mapping[str, Any]) -> R:
+def fill(row: R, kind: str, values: Mapping[str, Any]) -> R:
+    """Set columns of a row; refuses unknown columns, kept ones, and values that make no sense together."""
     fields = {f.name for f in row._meta.concrete_fields} | {f.attname for f in row._meta.concrete_fields}
     for name, value in values.items():
         if name not in fields or name in _KEPT:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from waystation.registry.models import ProductProfile, Sensor, Space
 from waystation.telemetry import models as m
+from waystation.telemetry.models import Segment
 from waystation.telemetry.rules.profile import Profile, parse_rule
 from waystation.telemetry.views import OpenExcursion, SensorView, SiteView, SpaceView
 
@@ -30,6 +31,11 @@ def judging_profile(sensor: Sensor) -> Profile | None:
     if space is None or space.profile is None or sensor.quantity != "temperature":
         return None
     return profile_of(space.profile) if sensor.role in space.profile.judging_roles else None
+
+
+def segment_digests() -> dict[str, str]:
+    """The path and SHA-256 of every sealed segment."""
+    return dict(Segment.objects.values_list("path", "sha256"))
 
 
 def _when(seconds: Any) -> datetime | None:

@@ -1,0 +1,96 @@
+"""`waystation registry`: import sites, devices and circuits from spreadsheets and NetBox, and undo it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from uuid import UUID
+
+from waystation import wiring
+from waystation.cli import start
+from waystation.kernel.refusals import BadInput
+
+HELP = "import sites, devices and circuits from spreadsheets or NetBox; undo an import"
+SHOWN = 40
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Words of the command."""
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    take = verbs.add_parser("import", help="say what a file would do, line by line; --apply does it")
+    start.installation_options(take)
+    take.add_argument("file", metavar="FILE", type=Path)
+    take.add_argument("--kind", required=True, choices=("site", "device", "circuit"))
+    take.add_argument("--format", choices=("csv", "netbox"), default="csv")
+    take.add_argument("--map", action="append", default=[], metavar="FIELD=COLUMN", help="where a field stands")
+    take.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="one value for all lines")
+    take.add_argument("--system", default="", metavar="NAME", help="whose ids external_id holds (netbox: netbox)")
+    take.add_argument("--apply", action="store_true")
+    back = verbs.add_parser("undo", help="take an import back, while nothing else changed its rows")
+    start.installation_options(back)
+    back.add_argument("id", metavar="ID")
+    back.add_argument("--reason", default="")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do the verb; 1 when lines cannot be used."""
+    start.use(args)
+    return _undo(args) if args.verb == "undo" else _import(args)
+
+
+def _import(args: argparse.Namespace) -> int:
+    from waystation.access.queries import system_authority
+    from waystation.registry.importing import files
+
+    by = system_authority("cli")
+    try:
+        content = args.file.read_bytes()
+    except OSError as error:
+        raise BadInput("registry.import", f"{args.file}: {error.strerror}.", "Name a file.", field="file") from None
+    seen = files.preview(
+        by,
+        args.kind,
+        content,
+        form=args.format,
+        mapping=_pairs(args.map, "map"),
+        fixed=_pairs(args.set, "set"),
+        system=args.system,
+    )
+    print("columns: " + ", ".join(f"{field} from {column!r}" for field, column in seen.table.mapping.items()))
+    if seen.table.unused:
+        print("not used: " + ", ".join(repr(name) for name in seen.table.unused))
+    told = [p for p in seen.plans if p.verb != "same"]
+    for plan in told[:SHOWN]:
+        changes = ", ".join(f"{name}: {old} to {new}" for name, (old, new) in plan.changes.items())
+        print(f"line {plan.line}: {plan.verb} {plan.key} {plan.error or changes}".rstrip())
+    if len(told) > SHOWN:
+        print(f"and {len(told) - SHOWN} more")
+    print(", ".join(f"{seen.count(verb)} {verb}" for verb in ("create", "update", "same", "error")))
+    if not args.apply:
+        return 1 if seen.errors else 0
+    made = files.apply(by, seen, args.file.name, now=wiring.clock().now())
+    print(f"Applied. Undo: waystation registry undo {made.pk}" if made else "Nothing to do: all of it is here already.")
+    return 0
+
+
+def _undo(args: argparse.Namespace) -> int:
+    from waystation.access.queries import system_authority
+    from waystation.registry.importing import files
+
+    try:
+        key = UUID(args.id)
+    except ValueError:
+        raise BadInput("registry.import", f"{args.id!r} is no import's id.", "Copy it whole.", field="id") from None
+    made = files.undo(system_authority("cli"), key, now=wiring.clock().now(), reason=args.reason)
+    print(f"{made.file_name} is taken back: {len(made.created)} records gone, {len(made.updated)} as before.")
+    return 0
+
+
+def _pairs(words: list[str], option: str) -> dict[str, str]:
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name or not value:
+            raise BadInput("registry.import", f"--{option} {word} is not FIELD=VALUE.", field=option, value=word)
+        found[name.strip()] = value.strip()
+    return found
