@@ -170,9 +170,6 @@ def test_the_last_gasp_goes_out_without_database_and_outbox(tmp_path: Path) -> N
 def test_qal_11_a_killed_worker_and_a_dead_platform_are_told_from_outside(
     tmp_path: Path, smtp: tuple[Box, int]
 ) -> None:
-    """The worker is killed again and again, then the web ends; each time one mail, then that it is back."""
-
-
     """Real processes: the worker is killed, comes back, then the web ends; each time one mail."""
     box, mail_port = smtp
     port = free_port()
