@@ -228,3 +228,21 @@ def test_no_trace_of_a_machine_or_a_package_index() -> None:
         if name != "tests/house/test_house.py" and pattern.search(path.read_text(errors="ignore"))
     ]
     assert not found
+
+
+def test_the_reference_is_what_the_source_says() -> None:
+    """Commands, API, settings, events and refusals are documented as they are."""
+    done = _run(sys.executable, "-m", "tools.reference", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+ROW = re.compile(
+    r"def test_((?:arc|drf|wan|pwr|tel|evd|alr|sla|onb|run|hub|cls|siz|stk|ful|rev|off|int|jnt|qal|sec|ven)_\d\d)_"
+)
+
+
+def test_rows_with_tests_are_listed() -> None:
+    """Prints which requirement rows have tests named after them; none may be lost."""
+    found = {m for p in _python(ROOT / "tests") for m in ROW.findall(p.read_text())}
+    print(f"{len(found)} rows have tests: {', '.join(sorted(found))}")
+    assert len(found) >= 60
