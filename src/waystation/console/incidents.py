@@ -94,7 +94,9 @@ def incident(request: HttpRequest, key: str) -> HttpResponse:
         "holds": [h for h in product.holds(by) if h.incident_id == row.pk],
         "outcomes": OUTCOMES,
         "responder": _names(row),
-        "may": {p: by.may(p, row.site_id) for p in ("incidents.work", "product.move", "spares.dispatch")},
+        "may": {
+            p: by.may(p, row.site_id) for p in ("incidents.work", "product.move", "spares.dispatch", "evidence.read")
+        },
         "unanswered": any(a.acked_at is None and a.cleared_at is None for a in alarms.of_incident(row.pk)),
     }
     return render(request, "incidents/incident.html", context)
