@@ -116,7 +116,7 @@ def _reasons(sensor: Sensor, rows: Sequence[Stored], begin_s: float, end_s: floa
     found += _uncertified(sensor, begin_s, end_s)
     allowed = set(sensor.space.profile.source_classes)  # type: ignore[union-attr]
     hold_s = hold_of(sensor)
-    for row, following in zip(rows, [*rows[1:], None], strict=True):
+    for row, following in zip(rows, [*rows[1:], None][: len(rows)], strict=True):
         if row.source_class not in allowed:
             at_s = row.observed_us / 1e6
             until = min(at_s + hold_s, following.observed_us / 1e6 if following else end_s)

@@ -33,7 +33,7 @@ class Place:
 def site_map(places: Sequence[Place], words: str) -> SafeString:
     """Quiet sites as dots, hubs as squares, sites with a state as its shape with their name."""
     if not places:
-        return format_html("")
+        return SafeString("")
     at = _projection(places)
     loud = [p for p in places if p.state in SYMBOLS]
     quiet = [p for p in places if p.state not in SYMBOLS]
