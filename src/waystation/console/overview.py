@@ -116,10 +116,9 @@ def _nodes(found: Overview) -> str:
     if not found.repeated:
         return "None." if not found.nodes else f"None twice. {_names([n.name for n in found.nodes])} once."
     first = found.repeated[0]
-    cause = (
-        f" {first.name}: {first.common_cause}, {first.sharing_cause} of {first.count}." if first.sharing_cause else ""
-    )
-    return f"{_names([n.name for n in found.repeated])}.{cause or ' No common cause is recorded.'}"
+    shared = f" {first.common_cause.capitalize()} in {first.sharing_cause} of {first.count} at {_names([first.name])}."
+    cause = shared if first.sharing_cause else " No common cause is recorded."
+    return f"{_names([n.name for n in found.repeated])}.{cause}"
 
 
 def _circuits(found: Overview) -> str:

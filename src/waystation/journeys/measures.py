@@ -16,7 +16,7 @@ from waystation.evidence import queries as evidence
 from waystation.incidents import queries as incidents
 from waystation.incidents.models import Incident
 from waystation.registry.models import ServiceClass, Site
-from waystation.service_levels.rules.measures import Measure, at_least, at_most
+from waystation.service_levels.rules.measures import Measure, at_most
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.continuity import Continuity, continuity
 
@@ -125,8 +125,9 @@ def _continuity(held: Continuity, target: ServiceClass) -> Measure:
     pct = target.monitoring_availability_pct
     if not held.total_s:
         return Measure("continuity", True, None, pct, "%", 0, 0, "no space to judge")
-    shown = round((held.proven_s + held.out_s) / 60)
-    return at_least("continuity", held.known_pct, pct, "%", shown, round(held.total_s / 60))
+    shown, known = round((held.proven_s + held.out_s) / 60), held.known_pct or 0.0
+    words = f"{known:.2f} % of its time is shown"
+    return Measure("continuity", known >= pct, known, pct, "%", shown, round(held.total_s / 60), words)
 
 
 def _allowance(held: Continuity, target: ServiceClass) -> float | None:

@@ -16,7 +16,7 @@ SYMBOLS = {
     "at_risk": ("risk", "risk"),
     "not_proven": ("unp", "unp"),
 }
-LABEL_H = 13.0
+LABEL_H, LETTER = 13.0, 6.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,12 @@ class Place:
 def site_map(places: Sequence[Place], words: str) -> SafeString:
     """Quiet sites as dots, hubs as squares, sites with a state as its shape with their name."""
     if not places:
-        return format_html("")
+        return SafeString("")
     at = _projection(places)
     loud = [p for p in places if p.state in SYMBOLS]
     quiet = [p for p in places if p.state not in SYMBOLS]
     dots = format_html_join("", "{}", ((_quiet(p, *at(p.lat, p.lon)),) for p in quiet))
-    taken: list[tuple[float, float]] = []
+    taken = [_box(x - 7, x + 7, y) for x, y in (at(p.lat, p.lon) for p in loud)]
     marks = format_html_join("", "{}", ((_loud(p, *at(p.lat, p.lon), taken),) for p in loud))
     return format_html(
         '<svg class="fig" viewBox="0 0 307 244" role="img" aria-label="{}">{}{}{}</svg>',
@@ -99,17 +99,31 @@ def _quiet(place: Place, x: float, y: float) -> SafeString:
     return format_html('<circle class="f-3" cx="{}" cy="{}" r="2.6"><title>{}</title></circle>', x, y, place.name)
 
 
-def _loud(place: Place, x: float, y: float, taken: list[tuple[float, float]]) -> SafeString:
+Box = tuple[float, float, float]  # from x, to x, middle y
+
+
+def _box(left: float, right: float, y: float) -> Box:
+    return left, right, y
+
+
+def _loud(place: Place, x: float, y: float, taken: list[Box]) -> SafeString:
+    """The shape of the state, and the name beside it where there is room; without room the name is on hover."""
     symbol, css = SYMBOLS[place.state]
     name = place.name.split(",")[0]
-    line = y + 4.2
-    while any(abs(line - other) < LABEL_H and abs(x - beside) < 80 for beside, other in taken):
-        line += LABEL_H
-    taken.append((x, line))
-    ends = x > WIDTH - 70
     return format_html(
-        '<a href="{}"><g class="g s-{}"><use href="#s-{}" x="{}" y="{}" width="14" height="14"/></g>'
-        '<text class="lb halo" x="{}" y="{}" text-anchor="{}">{}</text></a>',
-        *(place.url, css, symbol, round(x - 7, 1), round(y - 7, 1)),
-        *(round(x - 11 if ends else x + 11, 1), round(line, 1), "end" if ends else "start", name),
+        '<a href="{}"><title>{}</title><g class="g s-{}"><use href="#s-{}" x="{}" y="{}" '
+        'width="14" height="14"/></g>{}</a>',
+        *(place.url, place.name, css, symbol, round(x - 7, 1), round(y - 7, 1), _label(name, x, y, taken)),
     )
+
+
+def _label(name: str, x: float, y: float, taken: list[Box]) -> SafeString:
+    length = LETTER * len(name)
+    for start, anchor in ((x + 11, "start"), (x - 11 - length, "end")):
+        free = not any(start < b and a < start + length and abs(y - other) < LABEL_H for a, b, other in taken)
+        if free and start >= 0 and start + length <= WIDTH:
+            taken.append(_box(start, start + length, y))
+            edge = start if anchor == "start" else start + length
+            drawn = '<text class="lb halo" x="{}" y="{}" text-anchor="{}">{}</text>'
+            return format_html(drawn, round(edge, 1), round(y + 4.2, 1), anchor, name)
+    return SafeString("")

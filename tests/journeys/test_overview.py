@@ -1,0 +1,206 @@
+"""The questions of leadership are answered from the records, and what is not measured is never called kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
+from tests.samples import a_service_class, a_site
+from waystation.evidence.actions import NewEntry, record
+from waystation.incidents import actions as incidents
+from waystation.journeys.circuits import _joined, circuit_states
+from waystation.journeys.measures import by_name
+from waystation.journeys.overview import Overview, as_plain, overview
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import BadInput, NotAllowed
+from waystation.registry.models import Circuit, ServiceClass, Vendor
+from waystation.service_levels import actions as service_levels
+from waystation.service_levels import queries as service_level_queries
+from waystation.telemetry import stores
+from waystation.telemetry.engine import Engine
+
+pytestmark = pytest.mark.django_db
+Acting = Callable[..., Authority]
+
+
+@pytest.fixture(autouse=True)
+def telemetry_folder(tmp_path: Path, settings: Any) -> Iterator[None]:
+    """Log and segments of the test's own."""
+    settings.DATA = tmp_path
+    yield
+    stores._log.cache_clear()
+
+
+def _opened(system: Authority, at: datetime, code: str = "cordoba") -> None:
+    """The log says that the site became active then."""
+    site = a_site(code)
+    facts = {"from": "commissioning", "to": "active"}
+    record([], entry=NewEntry("registry.site_state", site.pk, system, at, site.pk, facts=facts))
+
+
+def _measured(system: Authority, now: datetime, values: list[float | None]) -> tuple[Overview, datetime]:
+    """A fridge that said these values, one a minute; the overview ten minutes or less after the last."""
+    space, (probe,) = a_monitored_space(now)
+    _opened(system, now)
+    end = now + timedelta(minutes=len(values))
+    deliver(space, minutes(probe, now, values), end)
+    judge(Engine(), end)
+    return overview(system, "7d", now=end), end
+
+
+def test_sla_05_a_critical_site_that_keeps_every_promise_is_counted(system: Authority, now: datetime) -> None:
+    """An hour of readings, proven, no alarm: 1 of 1, and the same numbers in the plain form."""
+    found, _ = _measured(system, now, [5.0 + 0.1 * (i % 2) for i in range(60)])
+    assert found.not_within == []
+    plain = as_plain(found)
+    assert plain["numbers"]["critical_within"] == "1 of 1"
+    assert plain["numbers"] == {n.key: n.value for n in found.numbers}
+    assert len(found.numbers) <= 8
+
+
+def test_sla_05_a_site_that_cannot_prove_its_hours_is_not_within_sla(system: Authority, now: datetime) -> None:
+    """Half an hour silent of an hour: continuity 50 %, named with its target, although nothing was out."""
+    found, _ = _measured(system, now, [5.0 + 0.1 * (i % 2) for i in range(30)] + [None] * 30)
+    (site,) = found.not_within
+    continuity = by_name(site.measures)["continuity"]
+    assert continuity.kept is False
+    assert continuity.measured is not None
+    assert 48 <= continuity.measured <= 53
+    assert "continuity" in site.words
+    assert (site.allowance_used or 0) > 1
+
+
+def test_sla_05_a_site_that_said_nothing_is_never_within_sla(system: Authority, now: datetime) -> None:
+    """No readings at all is all of the allowance, not none of it."""
+    a_monitored_space(now)
+    _opened(system, now)
+    found = overview(system, "7d", now=now + timedelta(hours=2))
+    assert [s.kept for s in found.critical] == [False]
+    assert dict(as_plain(found)["numbers"])["proven_pct"] == "0.0 %"
+
+
+def test_sla_06_repeated_excursions_are_ranked_with_counts_and_minutes(system: Authority, now: datetime) -> None:
+    """Two stretches out are two excursions, their minutes are measured, and a site with none is not listed."""
+    a_site("faro")
+    calm, out = [5.0, 5.1] * 10, [9.1, 9.4, 9.2, 9.3]
+    found, _ = _measured(system, now, [*calm, *out, *calm, *out, *calm])
+    (node,) = found.repeated
+    assert (node.code, node.count) == ("cordoba", 2)
+    assert 7 <= node.minutes <= 9
+    assert node.common_cause == "no cause is recorded"
+
+
+def test_sla_06_two_probes_out_together_are_one_excursion(system: Authority, now: datetime) -> None:
+    """A space is counted, not its probes; the cause is that of the incident beside it."""
+    space, probes = a_monitored_space(now, probes=2)
+    _opened(system, now)
+    values: list[float | None] = [*[5.0, 5.1] * 10, *[9.1, 9.4] * 5]
+    end = now + timedelta(minutes=len(values))
+    deliver(space, [r for p in probes for r in minutes(p, now, values)], end)
+    judge(Engine(), end)
+    incidents.open(
+        system, "compressor_fault", space.site_id, title="Compressor", priority="P2", now=now, space_id=space.pk
+    )
+    (node,) = overview(system, "7d", now=end).nodes
+    assert (node.count, node.common_cause, node.sharing_cause) == (1, "compressor fault", 1)
+    assert node.episodes[0].end is None
+    assert 9 <= node.minutes <= 11
+
+
+def _circuit(code: str, path: str = "primary", **changes: Any) -> Circuit:
+    vendor = Vendor.objects.get_or_create(code="iberlink", defaults={"name": "Iberlink", "kind": "circuit"})[0]
+    values = {"site": a_site("cordoba"), "vendor": vendor, "path": path, "medium": "fibre"} | changes
+    return Circuit.objects.create(code=code, **values)
+
+
+def test_sla_07_a_circuit_is_at_risk_with_what_shows_it(system: Authority, now: datetime) -> None:
+    """The only path of a critical site, and a contract that ends; a second path takes the first reason away."""
+    _circuit("c-1", contract_until=(now + timedelta(days=10)).date())
+    site = a_site("cordoba")
+    (alone,) = circuit_states([site], now - timedelta(days=7), now)
+    assert alone.is_at_risk
+    assert alone.evidence == ("the only path of a critical site", f"contract ends {now + timedelta(days=10):%d %b %Y}")
+    assert not alone.is_known
+    _circuit("c-2", "backup", contract_until=(now + timedelta(days=400)).date())
+    found = {c.circuit: c for c in circuit_states([site], now - timedelta(days=7), now)}
+    assert not found["c-2"].is_at_risk
+    assert found["c-1"].evidence == alone.evidence[1:]
+
+
+@given(st.lists(st.tuples(st.integers(0, 500), st.integers(0, 60)), max_size=20))
+def test_sla_07_time_without_a_circuit_is_counted_once(spans: list[tuple[int, int]]) -> None:
+    """Overlapping stretches add up to the minutes that any of them covers."""
+    zero = datetime.fromisoformat("2026-11-17T00:00:00+00:00")
+    found = _joined([(zero + timedelta(minutes=a), zero + timedelta(minutes=a + n)) for a, n in spans])
+    total = sum((b - a).total_seconds() for a, b in found) / 60
+    assert total == len({m for a, n in spans for m in range(a, a + n)})
+    assert list(found) == sorted(found)
+
+
+def test_sla_08_vendors_that_miss_windows_are_counted(system: Authority, acting: Acting, now: datetime) -> None:
+    """One missed of one, with the site that was let down."""
+    vendor, site = Vendor.objects.create(code="friotec", name="FrioTec", kind="refrigeration"), a_site("cordoba")
+    start = now - timedelta(days=2)
+    service_levels.plan_window(
+        acting("service_manager"),
+        vendor.pk,
+        site.pk,
+        what="service",
+        start=start,
+        end=start + timedelta(hours=2),
+        now=start,
+    )
+    found = overview(system, "7d", now=now)
+    assert [(v.vendor, v.failed, v.sites) for v in found.failing] == [("FrioTec", 1, (site.name,))]
+    assert as_plain(found)["numbers"]["windows_failed"] == "1"
+
+
+def test_sla_09_the_three_outcome_questions_are_measured_with_their_inputs(system: Authority, now: datetime) -> None:
+    """Detected in seconds, continuity in percent, remote management in hours; each with how much it rests on."""
+    found, end = _measured(system, now, [*[5.0, 5.1] * 30, *[9.1, 9.3] * 10])
+    measures = by_name(found.sites[0].measures)
+    detection = measures["detection"]
+    assert (detection.inputs, detection.expected, detection.unit) == (1, 1, "s")
+    assert detection.measured is not None
+    assert measures["continuity"].completeness >= 0.9
+    assert measures["remote management"].words == "nothing happened to measure"
+    assert found.sites[0].last_evidence_at is not None
+    incidents.open(
+        system, "site_unreachable", a_site("cordoba").pk, title="Dark", priority="P2", now=end, detected_at=end
+    )
+    soon = overview(system, "7d", now=end + timedelta(minutes=20)).sites[0]
+    assert by_name(soon.measures)["remote management"].kept is None
+    late = overview(system, "7d", now=end + timedelta(hours=2)).sites[0]
+    assert by_name(late.measures)["remote management"].kept is False
+
+
+def test_jnt_01_one_preview_shows_alarm_recovery_and_stock_rules(acting: Acting, now: datetime) -> None:
+    """What the preview says is what the site has afterwards, number by number."""
+    site = a_site(
+        "cordoba", service_class=a_service_class("B", page_delay_s=1800, recovery_h=24.0, cover_probability=0.85)
+    )
+    then: ServiceClass = a_service_class("A")
+    preview = service_level_queries.preview(site, then)
+    assert {c.kind for c in preview.changes} >= {"alarm", "recovery", "stock"}
+    moved = service_levels.set_class(
+        acting("service_manager"), site.pk, "A", inputs={"criticality": "vaccine"}, reason="vaccines", now=now
+    )
+    targets = service_level_queries.targets_of(moved.service_class)
+    assert all(targets[c.name] == c.then for c in preview.changes)
+
+
+def test_a_period_that_is_none_is_refused_and_so_is_who_may_not_see(
+    system: Authority, acting: Acting, now: datetime
+) -> None:
+    """Named with what can be used; a vendor sees no overview."""
+    with pytest.raises(BadInput, match="no period"):
+        overview(system, "decade", now=now)
+    with pytest.raises(NotAllowed):
+        overview(acting("vendor"), "7d", now=now)
