@@ -141,7 +141,8 @@ def corrected(value: float | None, offset_c: float) -> float | None:
     """A stored value as it is judged, in degC; None where nothing was measured."""
     if value is None or not is_usable(value):
         return None
-    return max(-LARGEST_C, min(LARGEST_C, value + offset_c))
+    found = value + offset_c
+    return found if -LARGEST_C <= found <= LARGEST_C else LARGEST_C if found > 0 else -LARGEST_C
 
 
 def _judge(

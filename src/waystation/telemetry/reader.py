@@ -30,13 +30,13 @@ def readings(
         [stores.segment_path(p) for p in _segment_paths(site_id, from_us, to_us)], sensors, from_us, to_us
     )
     sealed = Segment.objects.order_by("-log_file").values_list("log_file", flat=True).first() or 0
-    wanted, site = set(sensors), str(site_id)
+    wanted, site, sealed_rows = set(sensors), str(site_id), len(found)
     for frame, position in stores.log().read(Position(sealed + 1, 0)):
         if up_to is not None and position > up_to:
             break
         if frame.head["site"] == site:
             found += [r for r in rows_of(frame) if r.sensor in wanted and from_us <= r.observed_us < to_us]
-    return segments.in_order(found)
+    return found if len(found) == sealed_rows else segments.in_order(found)
 
 
 def _segment_paths(site_id: UUID, from_us: int, to_us: int) -> list[str]:
