@@ -120,7 +120,7 @@ class Day:
         found = verify_pack(bytes(broken), trust)
         self.noted["pack_verified"] = report.ok and not found.ok
         self.noted["pack_verdict"] = report.verdict
-        self.noted["flip_found_in"] = found.refusals[0] if found.refusals else ""
+        self.noted["flip_found_in"] = str(found.refusals[0]) if found.refusals else ""
         return data
 
     def _careful(self, step: Callable[[datetime], None]) -> Callable[[datetime], None]:

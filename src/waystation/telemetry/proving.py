@@ -178,9 +178,6 @@ def _reasons(sensor: Sensor, rows: Sequence[Stored], begin_s: float, end_s: floa
     allowed = set(sensor.space.profile.source_classes)  # type: ignore[union-attr]
     hold_s = hold_of(sensor)
     for row, following in zip_longest(rows, rows[1:]):
-
-
-    for row, following in zip(rows, [*rows[1:], None][: len(rows)], strict=True):
         if row.source_class not in allowed:
             at_s = row.observed_us / 1e6
             until = min(at_s + hold_s, following.observed_us / 1e6 if following else end_s)
