@@ -33,6 +33,7 @@ BANNED_WORDS = {
 BULK_EXEMPT = {
     "evidence/actions.py": "it is `record`",
     "evidence/beats.py": "leases are not records",
+    "evidence/outbox.py": "attempts at sending are rows of their own",
     "evidence/sequencer.py": "gives positions to entries that `record` wrote",
 }
 
@@ -109,6 +110,9 @@ _FRAMEWORK = {"Meta", "from_db", "get_by_natural_key", "now"}
 
 def _is_inner(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, tree: ast.Module) -> bool:
     if node.name in _FRAMEWORK or node.name.startswith("resolve_"):
+        return True
+    around = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name.startswith("_")]
+    if any(n.lineno < node.lineno and (n.end_lineno or 0) >= (node.end_lineno or 0) for n in around):
         return True
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n is not node]
     return any(n.lineno < node.lineno and (n.end_lineno or 0) >= (node.end_lineno or 0) for n in functions)
@@ -197,13 +201,13 @@ def test_every_room_tells_its_words() -> None:
 
 
 def test_tests_weigh_as_much_as_the_source() -> None:
-    """At least one line of test for each line of source."""
+    """The house wants a line of test for each line of source; this holds what is reached, and only goes up."""
     source = sum(len(p.read_text().splitlines()) for p in _python())
     tests = sum(len(p.read_text().splitlines()) for p in _python(ROOT / "tests"))
     assert tests >= source * TEST_RATIO, (tests, source)
 
 
-TEST_RATIO = 0.0
+TEST_RATIO = 0.44
 
 
 def test_no_test_is_skipped_or_expected_to_fail() -> None:
