@@ -53,6 +53,7 @@ def main(folder: Path, port: int, password: str) -> None:
     world.script(
         events.door_left_open("malaga", "fridge-1", at("22:50"), at("03:00")),
         events.device_dead("zaragoza", "firewall", at("23:50")),
+        events.device_dead("huelva", "firewall", at("00:12")),
         events.door_left_open("evora", "fridge-3", at("23:20"), at("02:00")),
         events.wan_cut("evora", at("00:05"), at("02:00")),
     )

@@ -47,11 +47,14 @@ def test_every_page_opens_at_desk_and_phone_size(size: str, dark: bool, address:
 
 
 def test_the_list_begins_with_the_place_that_loses_product_first(address: str, signed_in: Opener) -> None:
-    """Córdoba, Fridge 2, with its value, its limit and who was paged."""
+    """The fridge that is past its limit, then the dark one by its worst case; each says who was paged."""
     page = signed_in("diego.marin")
-    row = page.locator("table.now tbody tr").first
-    expect(row).to_contain_text("Fridge 2")
-    expect(row).to_contain_text("Diego")
+    rows = page.locator("table.now tbody tr")
+    expect(rows.nth(0)).to_contain_text("Málaga")
+    expect(rows.nth(0)).to_contain_text("Out of range")
+    expect(rows.nth(1)).to_contain_text("Évora")
+    expect(rows.nth(1)).to_contain_text("worst case")
+    expect(page.locator("table.now tbody tr", has_text="Córdoba, Levante, Fridge 2")).to_contain_text("You, Marta Ruiz")
 
 
 def test_qal_09_acknowledging_takes_two_taps_on_a_phone(address: str, signed_in: Opener) -> None:
