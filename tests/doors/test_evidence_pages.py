@@ -111,6 +111,7 @@ def test_only_who_may_read_evidence_sees_any_of_it(signed_in: SignedIn, system: 
         "/evidence/verify.py",
         "/evidence/story/?site=cordoba",
         "/evidence/entry/1/",
+        "/evidence/entry/999999/",
     ):
         assert client.get(address).status_code == 403, address
     assert signed_in("auditor").get("/evidence/iberia/99/").status_code == 404

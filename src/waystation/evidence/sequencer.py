@@ -37,8 +37,9 @@ def sequence(most: int = MOST_AT_ONCE) -> int:
         sizes: dict[str, int] = {}
         made = []
         for seq, log in waiting:
-            index = sizes.setdefault(log, size_of(log))
-            made.append(LogPosition(entry_id=seq, log=log, tree_index=index))
+            if log not in sizes:
+                sizes[log] = size_of(log)
+            made.append(LogPosition(entry_id=seq, log=log, tree_index=sizes[log]))
             sizes[log] += 1
         LogPosition.objects.bulk_create(made)
     return len(made)

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from waystation.evidence.actions import NewEntry, NewEvent, record
 from waystation.fleet import models as m
@@ -25,11 +26,15 @@ FUNCTIONS = ("facilities", "operations", "it")
 def look_for_drift(by: Authority, device: Device, *, now: datetime) -> list[m.Drift]:
     """Compare a device with its record: new differences open, those that are gone end as remediated."""
     by.require("platform.operate")
+    found = {d.kind: d for d in differences(queries.intended_of(device), queries.observed_of(device))}
+    known = m.Drift.objects.filter(device=device)
+    live, waived = Q(ended_at=None), Q(resolution="waived", waived_until__gt=now)
+    seen = list(known.filter(live | waived).values_list("kind", "ended_at"))
+    if {kind for kind, ended in seen if ended is None} <= found.keys() <= {kind for kind, _ in seen}:
+        return []  # nothing to write, so nothing is locked
     with transaction.atomic():
-        held = {d.kind: d for d in m.Drift.objects.select_for_update().filter(device=device, ended_at=None)}
-        found = {d.kind: d for d in differences(queries.intended_of(device), queries.observed_of(device))}
-        waived = m.Drift.objects.filter(device=device, resolution="waived", waived_until__gt=now)
-        excused = set(waived.values_list("kind", flat=True))
+        held = {d.kind: d for d in known.select_for_update().filter(live)}
+        excused = set(known.filter(waived).values_list("kind", flat=True))
         for kind, row in held.items():
             if kind not in found:
                 _end(by, row, "remediated", "seen gone", now)

@@ -151,9 +151,11 @@ def watched_sites() -> set[UUID]:
 
 def heard(by: Authority, accepted: Accepted, *, now: datetime) -> None:
     """What came with a batch beside readings: check-ins of devices, and alarms that the agent raised on its own."""
+    names = {str(said.get("device", "")) for said in accepted.check_ins}
+    there = Device.objects.filter(site=accepted.site_id, name__in=names, removed_at=None).select_related("model")
+    devices = {d.name: d for d in there} if names else {}
     for said in accepted.check_ins:
-        device = Device.objects.filter(site=accepted.site_id, name=said.get("device", ""), removed_at=None)
-        known = device.select_related("model").first()
+        known = devices.get(str(said.get("device", "")))
         if known is not None:
             registry.check_in(by, known, {k: str(v) for k, v in said.items()}, now=now)
             fleet.look_for_drift(system_authority("drift"), known, now=now)

@@ -18,6 +18,8 @@ from typing import Any, Protocol
 
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 
 from waystation.kernel.refusals import BadInput
 from waystation.simulator.local_alarms import LocalJudge
@@ -80,6 +82,9 @@ class HttpUplink:
 
     def __init__(self, *, app: Any = None, base_url: str = "http://localhost", timeout_s: float = 10.0) -> None:
         transport = httpx.WSGITransport(app=app) if app is not None else None
+        if app is not None:  # one process: its connection to the database is not the request's to close
+            request_started.disconnect(close_old_connections)
+            request_finished.disconnect(close_old_connections)
         self._client = httpx.Client(transport=transport, base_url=base_url, timeout=timeout_s)
 
     def post(self, machine: str, batch: Batch) -> Answer:

@@ -44,7 +44,8 @@ class Sourced:
 def source(by: Authority, need: Need, *, now: datetime) -> Sourced:
     """Find and hold what restores service; the loser of a race gets the next candidate and is told why.
 
-    An incident that holds a unit of the part's group, or has an order open, keeps it: repeating changes nothing.
+    An incident that holds a unit of the part's group, or has an order open, keeps it: repeating changes nothing, and
+    two who ask for one site at once wait for each other.
     """
     by.require("spares.reserve", need.site_id)
     before = _standing(need)
@@ -57,7 +58,8 @@ def source(by: Authority, need: Need, *, now: datetime) -> Sourced:
         decided = rules.source(asked, [lead.candidate for lead in leads], chain)
         try:
             with transaction.atomic():
-                return _settle(by, need, leads, decided, now)
+                one(Site, need.site_id, among=Site.objects.select_for_update(no_key=True))
+                return _standing(need) or _settle(by, need, leads, decided, now)
         except Conflict as lost:
             if lost.code not in ("spares.taken", "spares.ordered"):
                 raise
