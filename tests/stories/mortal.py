@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tests.stories.deaths import Deaths, Killed
 from waystation.evidence import sequencer
 from waystation.journeys.reading import Rounds
 from waystation.simulator.gateways import Uplink
 from waystation.simulator.player import Player
 from waystation.telemetry.actions.seal import seal
-
-if TYPE_CHECKING:
-    from tests.stories.night import Deaths
 
 
 class MortalPlayer(Player):
@@ -50,8 +48,6 @@ class MortalPlayer(Player):
         super().play(until, look)
 
     def _until_done(self, step: Callable[[], None]) -> None:
-        from tests.stories.night import Killed
-
         while True:
             try:
                 return step()
@@ -61,8 +57,6 @@ class MortalPlayer(Player):
 
     def _new_rounds(self) -> Rounds:
         """A judge with an empty memory; it may die while it comes up."""
-        from tests.stories.night import Killed
-
         while True:
             try:
                 return Rounds()

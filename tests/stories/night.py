@@ -3,9 +3,7 @@
 python -m tests.stories.night FOLDER SEED CRASHES STATEMENTS
 python -m tests.stories.night FOLDER enrol
 
-A process that dies loses its memory and its open transaction. So the injector raises at a chosen statement, refuses
-every statement after it, and lets go only when connection, judge and caches are new. `BaseException` is its kind: no
-handler of the product catches it.
+What dies, where, and what a restart means stands in `deaths`; who goes on afterwards in `mortal`.
 """
 
 from __future__ import annotations
@@ -14,11 +12,11 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tests.stories.deaths import Deaths, Killed
 from tests.stories.mailbox import Mailbox
 from waystation import wiring
 from waystation.cli import start
@@ -29,48 +27,6 @@ from waystation.simulator.gateways import Answer, Batch, HttpUplink
 SITES = ("cordoba", "malaga")
 FROM = datetime(2026, 11, 17, 23, 0, tzinfo=UTC)
 UNTIL = FROM + timedelta(hours=2)
-WRITES = ("INSERT", "UPDATE", "DELETE", "BEGIN", "SAVEPOINT", "RELEASE")
-
-
-class Killed(BaseException):
-    """The process is gone at this statement."""
-
-
-class Deaths:
-    """Counts the statements that write, and kills before or after those chosen."""
-
-    def __init__(self, points: set[int], chance: random.Random) -> None:
-        self.points, self._chance = points, chance
-        self.counted, self.is_dead = 0, False
-        self.killed_at: list[str] = []
-
-    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        """The wrapper that Django puts around each statement."""
-        if self.is_dead:
-            raise Killed
-        if not sql.lstrip().upper().startswith(WRITES):
-            return execute(sql, params, many, context)
-        self.counted += 1
-        if self.counted not in self.points:
-            return execute(sql, params, many, context)
-        if self._chance.random() < 0.5:
-            execute(sql, params, many, context)
-        self.is_dead = True
-        self.killed_at.append(" ".join(sql.split()[:3]))
-        raise Killed
-
-    def restart(self) -> None:
-        """A new process: nothing of the old one's memory or transactions is left."""
-        from django.db import connection
-
-        from waystation.evidence import keys
-        from waystation.telemetry import continuity, stores
-
-        connection.close()
-        for cached in (stores._log, *(f for m in (continuity, keys) for f in vars(m).values())):
-            if hasattr(cached, "cache_clear"):
-                cached.cache_clear()
-        self.is_dead = False
 
 
 class Line:
@@ -171,7 +127,9 @@ def told(player: Any, line: Line, deaths: Deaths, mailbox: Mailbox) -> dict[str,
         "incidents": sorted(causes.values()),
         "reservations": dict(held),
         "most_per_unit": max(units.values(), default=0),
-        "pages": Counter(f"{names[str(p.person_id)]} {p.alarm.rule} {names.get(str(p.alarm.object_id), '')} {p.level}" for p in pages),
+        "pages": Counter(
+            f"{names[str(p.person_id)]} {p.alarm.rule} {names.get(str(p.alarm.object_id), '')} {p.level}" for p in pages
+        ),
         "page_keys": sorted(p.message_key for p in pages),
         "mail": Counter(mailbox.received),
         "acknowledged": sum(b.readings for _, b in line.acknowledged),
