@@ -2,6 +2,7 @@
 
 python -m tests.stories.night FOLDER SEED CRASHES STATEMENTS
 python -m tests.stories.night FOLDER enrol
+python -m tests.stories.night FOLDER look
 
 What dies, where, and what a restart means stands in `deaths`; who goes on afterwards in `mortal`.
 """
@@ -133,8 +134,7 @@ def told(player: Any, line: Line, deaths: Deaths, mailbox: Mailbox) -> dict[str,
         "page_keys": sorted(p.message_key for p in pages),
         "mail": Counter(mailbox.received),
         "acknowledged": sum(b.readings for _, b in line.acknowledged),
-        "lost": len(lost(player, line.acknowledged)),
-        "twice": twice(player),
+        **kept(player.built.sites, [batch.body for _, batch in line.acknowledged]),
         "waiting": len(Engine().waiting(10)),
         "statements": deaths.counted,
         "killed_at": deaths.killed_at,
@@ -154,20 +154,24 @@ def stored(built_sites: dict[str, Any]) -> Counter[tuple[str, int, int, int]]:
     return found
 
 
-def numbered(batches: list[tuple[str, Batch]]) -> set[tuple[str, int, int, int]]:
-    """The readings that batches hold, by the same names."""
-    documents = [json.loads(batch.body) for _, batch in batches]
-    return {(code, at_us, d["boot"], seq) for d in documents for code, at_us, _, seq in d["readings"]}
+def kept(sites: dict[str, Any], bodies: list[bytes]) -> dict[str, int]:
+    """How many readings of acknowledged batches the store does not hold, and how many it gives more than once."""
+    documents = [json.loads(body) for body in bodies]
+    wanted = {(code, at_us, d["boot"], seq) for d in documents for code, at_us, _, seq in d["readings"]}
+    found = stored(sites)
+    return {"lost": len(wanted - set(found)), "twice": sum(n > 1 for n in found.values())}
 
 
-def lost(player: Any, batches: list[tuple[str, Batch]]) -> set[tuple[str, int, int, int]]:
-    """Acknowledged readings that the store does not hold."""
-    return numbered(batches) - set(stored(player.built.sites))
+def look(folder: Path) -> dict[str, int]:
+    """The same of an installation beside its running processes, against its `acknowledged.jsonl`."""
+    start.load(folder, None)
+    from waystation.access.queries import system_authority
+    from waystation.registry import queries as registry
+    from waystation.telemetry.engine import Engine
 
-
-def twice(player: Any) -> int:
-    """Readings that the store gives more than once."""
-    return sum(n > 1 for n in stored(player.built.sites).values())
+    sites = {s.code: s.pk for s in registry.sites(system_authority("look"))}
+    bodies = (folder / "acknowledged.jsonl").read_bytes().splitlines()
+    return kept(sites, bodies) | {"waiting": len(Engine().waiting(10))}
 
 
 def enrol(folder: Path) -> dict[str, Any]:
@@ -182,8 +186,8 @@ def enrol(folder: Path) -> dict[str, Any]:
 def main(words: list[str]) -> None:
     """Play, or enrol, and print what came of it as JSON."""
     folder = Path(words[0])
-    if words[1] == "enrol":
-        print(json.dumps(enrol(folder)))
+    if words[1] in ("enrol", "look"):
+        print(json.dumps(enrol(folder) if words[1] == "enrol" else look(folder)))
         return
     print(json.dumps(play(folder, *(int(word) for word in words[1:4]))))
 
