@@ -1,6 +1,6 @@
-"""Nothing that dies takes anything with it: 200 deaths in the middle of a write, and ten processes killed for good.
+"""Nothing that dies takes anything with it: 201 deaths in the middle of a write, and ten processes killed for good.
 
-The counts here: four nights of 50 deaths each beside one undisturbed night (five in all, two at a time), and ten kills
+The counts here: three nights of 67 deaths each beside one undisturbed night (two at a time), and ten kills
 of real processes: four of the web, four of the worker, two of everything at once, the supervisor included. A death
 here stands between two statements; one inside the database's own commit is the database's to survive.
 """
@@ -25,7 +25,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.stories.serving import Served
 
-NIGHTS, DEATHS, STATEMENTS = 4, 50, 3600
+NIGHTS, DEATHS, STATEMENTS = 3, 67, 3600
 KILLS = ("web", "worker", "web", "worker", "all", "worker", "web", "worker", "web", "all")
 SAME = ("excursions", "alarms", "incidents", "reservations", "pages")
 Night = dict[str, Any]
