@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
+import secrets
 import socket
+from pathlib import Path
 
 from waystation import wiring
 from waystation.cli import start
@@ -19,9 +22,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run until told to stop."""
-    start.use(args)
+    data = start.use(args)
     from waystation.worker.loops import run_forever
     from waystation.worker.work import all_loops
 
-    run_forever(all_loops(), wiring.clock(), f"{socket.gethostname()}:{os.getpid()}")
+    run_forever(all_loops(), wiring.clock(), holder(data))
     return 0
+
+
+def holder(data: Path) -> str:
+    """The name under which this worker leases its loops.
+
+    The first worker of a folder locks it and goes by the folder's own name. The lock falls with the process, however
+    it ends, so the worker started after a kill goes on at once under the same name, instead of waiting until the
+    leases of the dead one run out. A second worker beside a living one goes by its process and waits its turn.
+    """
+    descriptor = os.open(data / "worker.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return f"{socket.gethostname()}:{os.getpid()}"
+    name = os.read(descriptor, 64).decode()
+    if not name:
+        name = secrets.token_hex(8)
+        os.write(descriptor, name.encode())
+    return f"{socket.gethostname()}:{name}"  # the descriptor stays open, and with it the lock, as long as we live

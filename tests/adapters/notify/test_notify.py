@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,12 @@ def smtp() -> Iterator[tuple[Box, int]]:
 
 
 def test_a_page_arrives_by_mail_with_its_key(smtp: tuple[Box, int]) -> None:
-    """One recipient, the key as message id, no header smuggled in by a subject."""
+    """One recipient, the key's digest as message id, no header smuggled in by a subject."""
     box, port = smtp
     EmailTransport("127.0.0.1", port, "waystation@example.org").send(MESSAGE)
     (to, mail) = box.mails[0]
     assert to == ["ana@example.org"]
-    assert mail["Message-ID"] == "<page-7@example.org>"
+    assert mail["Message-ID"] == f"<{sha256(b'page-7').hexdigest()[:40]}@example.org>"
     assert mail["Bcc"] is None
     assert "9.1 °C" in mail.get_payload(decode=True).decode()
 
@@ -66,6 +67,19 @@ def test_a_mail_server_that_is_not_there_is_said() -> None:
     """The reason names the server."""
     with pytest.raises(NotSent, match=r"127\.0\.0\.1:9"):
         EmailTransport("127.0.0.1", 9, "waystation@example.org", timeout_s=2).send(MESSAGE)
+
+
+def test_two_pages_never_share_a_message_id(smtp: tuple[Box, int], tmp_path: Path) -> None:
+    """Keys with colons, as pages have them: a mail server must not drop the second page as a copy of the first."""
+    box, port = smtp
+    pages = [Outgoing(f"page:{n}:1:1:ana:page", "ana@example.org", "Fridge 2", "9.1 °C", {}) for n in range(3)]
+    for page in [*pages, pages[0]]:
+        EmailTransport("127.0.0.1", port, "waystation@example.org").send(page)
+        FolderTransport(tmp_path).send(page)
+    ids = [mail["Message-ID"] for _, mail in box.mails]
+    assert len(set(ids)) == 3
+    assert ids[0] == ids[3]
+    assert len({message_from_bytes(p.read_bytes())["Message-ID"] for p in tmp_path.glob("*.eml")}) == 3
 
 
 @pytest.fixture

@@ -1,7 +1,11 @@
-"""E-mail by SMTP. The message id is made from the key, so that a second copy is recognised as one."""
+"""E-mail by SMTP. The message id is the key's digest, so that a second copy, and nothing else, is recognised as one.
+
+The key itself does not go into the header: what follows a colon there is cut off, and all pages would share one id.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import smtplib
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -27,7 +31,7 @@ class EmailTransport:
         mail = EmailMessage(policy=SMTP)
         mail["From"], mail["To"] = self.sender, message.recipient
         mail["Subject"] = " ".join(message.subject.split())
-        mail["Message-ID"] = f"<{message.key}@{self.sender.rpartition('@')[2]}>"
+        mail["Message-ID"] = f"<{message_id(message.key)}@{self.sender.rpartition('@')[2]}>"
         mail.set_content(message.body)
         try:
             with smtplib.SMTP(self.host, self.port, timeout=self.timeout_s) as server:
@@ -41,3 +45,8 @@ class EmailTransport:
         if refused:
             raise NotSent(f"SMTP {self.host}:{self.port} refused {message.recipient}: {refused[message.recipient]}")
         return str(mail["Message-ID"])
+
+
+def message_id(key: str) -> str:
+    """The part of the message id before its @: 40 hexadecimal digits that only this key has."""
+    return hashlib.sha256(key.encode()).hexdigest()[:40]

@@ -20,9 +20,10 @@ class FolderTransport:
         """Write `<digest of the key>.eml`; a second attempt writes the same file."""
         mail = EmailMessage()
         mail["To"], mail["Subject"] = message.recipient, " ".join(message.subject.split())
-        mail["Message-ID"] = f"<{message.key}@waystation>"
+        name = hashlib.sha256(message.key.encode()).hexdigest()
+        mail["Message-ID"] = f"<{name[:40]}@waystation>"
         mail.set_content(message.body)
-        path = self.folder / f"{hashlib.sha256(message.key.encode()).hexdigest()[:24]}.eml"
+        path = self.folder / f"{name[:24]}.eml"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".partial")

@@ -1,0 +1,139 @@
+"""Real processes of an installation, two gateways that send to them in real time, and the means to kill them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT
+from waystation.simulator.gateways import Batch, Gateway, HttpUplink, Pace, device_key
+from waystation.simulator.local_alarms import LocalJudge
+
+PARTS = {"web": "uvicorn", "worker": "waystation.cli.main\0worker"}
+
+
+class Sending:
+    """A line that keeps what was acknowledged."""
+
+    def __init__(self, base_url: str) -> None:
+        self._inner = HttpUplink(base_url=base_url, timeout_s=5.0)
+        self.acknowledged: list[Batch] = []
+
+    def post(self, machine: str, batch: Batch) -> Any:
+        """Send once."""
+        answer = self._inner.post(machine, batch)
+        if answer.is_accepted:
+            self.acknowledged.append(batch)
+        return answer
+
+
+class Served:
+    """`waystation serve` on a free port; its gateways sample every sensor once per round, with rising instants."""
+
+    def __init__(self, folder: Path, setup: dict[str, Any], env: dict[str, str]) -> None:
+        self.folder, self._env, self._codes = folder, env, setup["codes"]
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._bind = f"127.0.0.1:{probe.getsockname()[1]}"
+        self._line = Sending(f"http://{self._bind}")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._at_s = int(time.time()) - 1800
+        self._gateways = [self._gateway(site, setup["machines"][site]) for site in self._codes]
+
+    def _gateway(self, site: str, machine: str) -> Gateway:
+        gateway = Gateway(site, device_key(7, site), LocalJudge({}), Pace(quiet_s=1, busy_s=1, retry_s=1))
+        gateway.machine = machine
+        gateway.start()
+        return gateway
+
+    @property
+    def acknowledged_count(self) -> int:
+        """Readings answered with 202."""
+        return sum(b.readings for b in self._line.acknowledged)
+
+    def start(self) -> None:
+        """Serve, and wait until it takes readings."""
+        words = ["serve", "--bind", self._bind, "--data", str(self.folder)]
+        command = [sys.executable, "-m", "waystation.cli.main", *words]
+        log = (self.folder / "serve.log").open("ab")
+        self._process = subprocess.Popen(
+            command, cwd=ROOT, env=self._env, stdout=log, stderr=log, start_new_session=True
+        )
+        self.send_until_accepted(within_s=60)
+
+    def send_for(self, seconds: float) -> None:
+        """Send as fast as answers come."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._round()
+
+    def send_until_accepted(self, within_s: float) -> None:
+        """Go on until every gateway's spool is empty again."""
+        until = time.monotonic() + within_s
+        while not self._round():
+            assert time.monotonic() < until, (self.folder / "serve.log").read_text()[-3000:]
+            time.sleep(0.1)
+
+    def _round(self) -> bool:
+        self._at_s += 1
+        for gateway in self._gateways:
+            gateway.sample(self._at_s, [(code, 5.0) for code in self._codes[gateway.site]], is_cut=False)
+        answers = [gateway.send(self._line, self._at_s) for gateway in self._gateways]
+        return all(a.is_accepted for a in answers)
+
+    def kill(self, victim: str, number: signal.Signals) -> None:
+        """End one part at this moment, or everything; everything is started again as a service manager does."""
+        assert self._process is not None
+        if victim == "all":
+            os.killpg(self._process.pid, number)
+            self._process.wait()
+            self.start()
+            return
+        for pid in self._children():
+            if PARTS[victim] in Path(f"/proc/{pid}/cmdline").read_text():
+                os.kill(pid, number)
+                return
+        raise AssertionError(f"no {victim} runs")
+
+    def _children(self) -> list[int]:
+        assert self._process is not None
+        pid = self._process.pid
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+            if len(found) == len(PARTS):
+                return [int(child) for child in found]
+            time.sleep(0.1)
+        raise AssertionError("the supervisor has not started its parts again")
+
+    def wait_until_judged(self, within_s: float) -> dict[str, int]:
+        """Wait for the judge to reach the log's end; what is lost, read twice, or waits."""
+        until = time.monotonic() + within_s
+        while (found := self._found())["waiting"] and time.monotonic() < until:
+            time.sleep(0.5)
+        return found
+
+    def _found(self) -> dict[str, int]:
+        bodies = self.folder / "acknowledged.jsonl"
+        bodies.write_text("".join(b.body.decode() + "\n" for b in self._line.acknowledged))
+        command = [sys.executable, "-m", "tests.stories.night", str(self.folder), "look"]
+        done = subprocess.run(command, cwd=ROOT, env=self._env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr[-3000:]
+        found: dict[str, int] = json.loads(done.stdout)
+        return found
+
+    def end(self) -> None:
+        """Stop everything that was started here."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)

@@ -1,0 +1,130 @@
+"""Nothing that dies takes anything with it: 201 deaths in the middle of a write, and ten processes killed for good.
+
+The counts here: three nights of 67 deaths each beside one undisturbed night (two at a time), and ten kills
+of real processes: four of the web, four of the worker, two of everything at once, the supervisor included. A death
+here stands between two statements; one inside the database's own commit is the database's to survive.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.stories.serving import Served
+
+NIGHTS, DEATHS, STATEMENTS = 3, 67, 3600
+KILLS = ("web", "worker", "web", "worker", "all", "worker", "web", "worker", "web", "all")
+SAME = ("excursions", "alarms", "incidents", "reservations", "pages")
+Night = dict[str, Any]
+
+
+def _env() -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("WAYSTATION_", "DJANGO_"))}
+    return kept | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+
+
+def _told(*words: object) -> Any:
+    """What `tests.stories.night` prints, in a process of its own."""
+    command = [sys.executable, "-m", "tests.stories.night", *map(str, words)]
+    done = subprocess.run(command, cwd=ROOT, env=_env(), capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> list[Night]:
+    """One night without a death, then those with them."""
+    folder = tmp_path_factory.mktemp("nights")
+    with ThreadPoolExecutor(2) as two:
+        jobs = [two.submit(_told, folder / str(n), n, DEATHS if n else 0, STATEMENTS) for n in range(NIGHTS + 1)]
+        return [job.result() for job in jobs]
+
+
+@pytest.mark.xdist_group("crashes")
+def test_alr_14_the_night_is_worth_the_trouble(nights: list[Night]) -> None:
+    """The undisturbed night has an excursion, a cut, a reserved part and pages; every death fell into it."""
+    calm, *disturbed = nights
+    assert calm["excursions"]
+    assert sum(calm["pages"].values()) >= 10
+    assert len(calm["incidents"]) >= 3
+    assert [len(n["killed_at"]) for n in disturbed] == [DEATHS] * NIGHTS
+    killed = {words for n in disturbed for words in n["killed_at"]}
+    for table in ("evidence_logentry", "alarms_", "runbooks_"):
+        assert any(table in words for words in killed), sorted(killed)
+
+
+@pytest.mark.xdist_group("crashes")
+def test_alr_14_the_same_story_ends_the_same_way(nights: list[Night]) -> None:
+    """Excursions to the second and the tenth of a degree, alarms, incidents by cause and site, reservations, pages."""
+    calm, *disturbed = nights
+    for seed, night in enumerate(disturbed, 1):
+        for part in SAME:
+            assert night[part] == calm[part], (seed, part)
+
+
+@pytest.mark.xdist_group("crashes")
+def test_alr_14_no_page_is_missed_and_a_death_repeats_one_at_most(nights: list[Night]) -> None:
+    """What the mail server got: every page at least once, and no more copies than there were deaths."""
+    for night in nights:
+        mails = night["mail"]
+        copies = [mails.get(sha256(key.encode()).hexdigest()[:40], 0) for key in night["page_keys"]]
+        assert min(copies) >= 1
+        assert sum(n - 1 for n in copies) <= len(night["killed_at"])
+
+
+@pytest.mark.xdist_group("crashes")
+def test_ful_10_no_unit_is_held_twice_and_each_incident_holds_one(nights: list[Night]) -> None:
+    """One reservation per incident that needs a part; no unit in two."""
+    for night in nights:
+        assert set(night["reservations"].values()) == {1}
+        assert night["most_per_unit"] == 1
+
+
+@pytest.mark.xdist_group("crashes")
+def test_tel_nothing_acknowledged_is_lost_nor_read_twice(nights: list[Night]) -> None:
+    """Every reading answered with 202 is in the store once, though batches came twice; all frames are judged."""
+    for night in nights:
+        assert night["acknowledged"] > 4000
+        assert (night["lost"], night["twice"], night["waiting"]) == (0, 0, 0)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """An installation with two sites, served by its real processes."""
+    setup = _told(tmp_path / "data", "enrol")
+    running = Served(tmp_path / "data", setup, _env())
+    try:
+        running.start()
+        yield running
+    finally:
+        running.end()
+
+
+@pytest.mark.processes
+@pytest.mark.xdist_group("kills")
+def test_alr_14_ten_kills_lose_no_acknowledged_reading(served: Served) -> None:
+    """`kill -9` of web, worker or everything while gateways send: what was acknowledged is there once, and judged."""
+    chance = random.Random(14)
+    for victim in KILLS:
+        served.send_for(chance.uniform(0.4, 1.4))
+        served.kill(victim, signal.SIGKILL)
+        served.send_until_accepted(within_s=40)
+    begin = time.monotonic()
+    found = served.wait_until_judged(within_s=40)
+    after_s = time.monotonic() - begin
+    print(f"{served.acknowledged_count} readings acknowledged; judged {after_s:.1f} s after the last kill")
+    assert served.acknowledged_count > 1000
+    assert (found["lost"], found["twice"], found["waiting"]) == (0, 0, 0)
