@@ -15,7 +15,7 @@ from waystation.kernel import ids
 from waystation.kernel.clock import FastClock
 
 SITES = ("cordoba", "malaga", "evora", "zaragoza", "huelva")
-FROM, UNTIL = "22:00", "00:22"
+FROM, ASLEEP, UNTIL = "22:00", "00:08", "00:22"  # from ASLEEP on nobody answers a page
 
 
 def main(folder: Path, port: int, password: str) -> None:
@@ -53,11 +53,13 @@ def main(folder: Path, port: int, password: str) -> None:
     world.script(
         events.door_left_open("malaga", "fridge-1", at("22:50"), at("03:00")),
         events.device_dead("zaragoza", "firewall", at("23:50")),
-        events.device_dead("huelva", "firewall", at("00:12")),
+        events.device_dead("malaga", "firewall", at("00:12")),
         events.door_left_open("evora", "fridge-3", at("23:20"), at("02:00")),
         events.wan_cut("evora", at("00:05"), at("02:00")),
     )
     day.player.script = [item for item in day.player.script if item[0] >= begin]
+    day.player.play(at(ASLEEP), day.each_minute)
+    day.player.codes.clear()
     day.player.play(at(UNTIL), day.each_minute)
     sequencer.run(clock.now())
     for loop in ("judge", "rounds", "deadlines", "outbox", "sequencer"):
