@@ -10,7 +10,7 @@ from tests.stories.deaths import Deaths, Killed
 from waystation.evidence import sequencer
 from waystation.journeys.reading import Rounds
 from waystation.simulator.gateways import Uplink
-from waystation.simulator.player import Player
+from waystation.simulator.player import MINUTE, Player
 from waystation.telemetry.actions.seal import seal
 
 
@@ -27,8 +27,15 @@ class MortalPlayer(Player):
     def _scripted(self, now: datetime) -> None:
         while self.script and self.script[0][0] <= now:
             _, step = self.script[0]
+            before = len(self.refusals)
             self._until_done(lambda step=step: step(now))  # type: ignore[misc]
             self.script.remove(next(item for item in self.script if item[1] is step))
+            if self._must_wait(before):
+                self.at(now + MINUTE, step)
+
+    def _must_wait(self, before: int) -> bool:
+        """A run that a dead process drove is refused until that lease ends: a person waits and tries again."""
+        return any("drives this run" in text for _, text in self.refusals[before:])
 
     def _loops(self, now: datetime) -> None:
         self._until_done(lambda: Player._loops(self, now))
