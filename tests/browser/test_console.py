@@ -47,7 +47,7 @@ def test_every_page_opens_at_desk_and_phone_size(size: str, dark: bool, address:
 
 
 def test_the_list_begins_with_the_place_that_loses_product_first(address: str, signed_in: Opener) -> None:
-    """The fridge that is past its limit, then the dark one by its worst case; the third says who was paged and did not answer."""
+    """Past its limit, then dark by its worst case, then the one whose page nobody answers."""
     page = signed_in("diego.marin")
     rows = page.locator("table.now tbody tr")
     expect(rows.nth(0)).to_contain_text("Málaga")
