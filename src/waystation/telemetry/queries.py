@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from waystation.registry.models import ProductProfile, Sensor, Space
+from waystation.registry.models import ProductProfile, Sensor, Site, Space
 from waystation.telemetry import models as m
 from waystation.telemetry.models import Segment
 from waystation.telemetry.rules.profile import Profile, parse_rule
@@ -27,10 +27,15 @@ def hold_of(sensor: Sensor) -> float:
 
 def judging_profile(sensor: Sensor) -> Profile | None:
     """The profile that this sensor judges, or None when its role does not judge."""
+    row = _profile_row(sensor)
+    return None if row is None else profile_of(row)
+
+
+def _profile_row(sensor: Sensor) -> ProductProfile | None:
     space = sensor.space
     if space is None or space.profile is None or sensor.quantity != "temperature":
         return None
-    return profile_of(space.profile) if sensor.role in space.profile.judging_roles else None
+    return space.profile if sensor.role in space.profile.judging_roles else None
 
 
 def segment_digests() -> dict[str, str]:
@@ -50,32 +55,37 @@ def site_view(site_id: UUID, now: datetime) -> SiteView:
 def site_views(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, SiteView]:
     """`site_view` of many sites with a handful of queries."""
     states = {s.site_id: s for s in m.SiteState.objects.filter(site_id__in=site_ids)}
-    sensors = list(
-        Sensor.objects.filter(site_id__in=site_ids, removed_at=None).select_related("space__profile", "site")
-    )
-    spaces = list(Space.objects.filter(site_id__in=site_ids).select_related("profile"))
+    sites = Site.objects.in_bulk(site_ids)
+    spaces = {s.pk: s for s in Space.objects.filter(site_id__in=site_ids).select_related("profile")}
     doubts = {d.sensor_id: d for d in m.Doubt.objects.filter(sensor__site_id__in=site_ids, ended_at=None)}
     bound = m.Calibration.objects.filter(sensor__site_id__in=site_ids, unbound_at=None)
     certificates = dict(bound.values_list("sensor_id", "valid_until"))
-    open_rows = m.Excursion.objects.filter(site_id__in=site_ids, ended_at=None, superseded_at=None)
     duties = {d.space_id: d for d in m.HandDuty.objects.filter(space__site_id__in=site_ids, ended_at=None)}
-    views: dict[UUID, SensorView] = {}
-    for sensor in sensors:
+    open_of: dict[UUID, list[OpenExcursion]] = {}
+    for row in m.Excursion.objects.filter(site_id__in=site_ids, ended_at=None, superseded_at=None):
+        open_of.setdefault(row.sensor_id, []).append(_open_excursion(row))
+    of_site: dict[UUID, list[SensorView]] = {}
+    of_space: dict[UUID, list[SensorView]] = {}
+    for sensor in Sensor.objects.filter(site_id__in=site_ids, removed_at=None):
+        sensor.site, sensor.space = sites[sensor.site_id], spaces[sensor.space_id] if sensor.space_id else None
         held = states[sensor.site_id].sensors.get(sensor.code, {}) if sensor.site_id in states else {}
-        views[sensor.pk] = _sensor_view(sensor, held, doubts.get(sensor.pk), certificates.get(sensor.pk), now)
-    excursions = [_open_excursion(row) for row in open_rows]
-    found: dict[UUID, SiteView] = {}
-    for site_id in site_ids:
-        mine = [views[s.pk] for s in sensors if s.site_id == site_id]
-        shown = tuple(
-            _space_view(space, mine, excursions, duties.get(space.pk)) for space in spaces if space.site_id == site_id
-        )
-        newest = max((s.last_at for s in mine if s.last_at is not None), default=None)
-        shortest_s = min((s.hold_s for s in mine), default=0.0)
-        dark = newest is not None and (now - newest).total_seconds() > shortest_s
-        site_level = tuple(s for s in mine if s.space_id is None)
-        found[site_id] = SiteView(site_id, now, newest, dark, shortest_s, shown, site_level)
-    return found
+        shown = _sensor_view(sensor, held, doubts.get(sensor.pk), certificates.get(sensor.pk), now)
+        of_site.setdefault(sensor.site_id, []).append(shown)
+        if sensor.space_id is not None:
+            of_space.setdefault(sensor.space_id, []).append(shown)
+    rooms: dict[UUID, list[SpaceView]] = {}
+    for space in spaces.values():
+        view = _space_view(space, of_space.get(space.pk, ()), open_of, duties.get(space.pk))
+        rooms.setdefault(space.site_id, []).append(view)
+    return {key: _site_view(key, rooms.get(key, ()), of_site.get(key, ()), now) for key in site_ids}
+
+
+def _site_view(site_id: UUID, spaces: Sequence[SpaceView], sensors: Sequence[SensorView], now: datetime) -> SiteView:
+    newest = max((s.last_at for s in sensors if s.last_at is not None), default=None)
+    shortest_s = min((s.hold_s for s in sensors), default=0.0)
+    dark = newest is not None and (now - newest).total_seconds() > shortest_s
+    site_level = tuple(s for s in sensors if s.space_id is None)
+    return SiteView(site_id, now, newest, dark, shortest_s, tuple(spaces), site_level)
 
 
 def _sensor_view(
@@ -92,7 +102,7 @@ def _sensor_view(
         space_id=sensor.space_id,
         device_id=sensor.device_id,
         hold_s=hold_s + sensor.site.report_s,
-        judges=judging_profile(sensor) is not None,
+        judges=_profile_row(sensor) is not None,
         last_at=last_at,
         value=held.get("value"),
         since=_when(held.get("changed_s")),
@@ -120,10 +130,11 @@ def _open_excursion(row: m.Excursion) -> OpenExcursion:
 
 
 def _space_view(
-    space: Space, sensors: Iterable[SensorView], excursions: Iterable[OpenExcursion], duty: m.HandDuty | None
+    space: Space,
+    sensors: Sequence[SensorView],
+    excursions: Mapping[UUID, Sequence[OpenExcursion]],
+    duty: m.HandDuty | None,
 ) -> SpaceView:
-    mine = tuple(s for s in sensors if s.space_id == space.pk)
-    ids = {s.id for s in mine}
     return SpaceView(
         id=space.pk,
         code=space.code,
@@ -134,8 +145,8 @@ def _space_view(
         high_c=space.profile.high_c if space.profile else None,
         settle_s=space.profile.settle_s if space.profile else 3600,
         thermal=space.thermal,
-        sensors=mine,
-        excursions=tuple(e for e in excursions if e.sensor_id in ids),
+        sensors=tuple(sensors),
+        excursions=tuple(e for s in sensors for e in excursions.get(s.id, ())),
         is_unmonitored=duty is not None,
         hand_due_at=duty.due_at if duty else None,
     )
