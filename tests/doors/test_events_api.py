@@ -24,7 +24,7 @@ SignedIn = Callable[..., Client]
 BASE = "/api/v1/events"
 
 
-def test_replay_gives_every_event_once_and_in_order(signed_in: SignedIn, clock: FastClock) -> None:
+def test_int_09_replay_gives_every_event_once_and_in_order(signed_in: SignedIn, clock: FastClock) -> None:
     """Pages of one, each asked from the last cursor, are the whole list."""
     _, incident = trouble()
     client = signed_in("operator")
@@ -67,7 +67,7 @@ def test_a_cursor_that_is_none_is_refused(signed_in: SignedIn, clock: FastClock)
     assert client.get(BASE, headers={"Last-Event-ID": "yesterday"}).status_code == 422
 
 
-def test_the_live_stream_replays_from_the_last_id(signed_in: SignedIn, clock: FastClock) -> None:
+def test_int_09_the_live_stream_replays_from_the_last_id(signed_in: SignedIn, clock: FastClock) -> None:
     """Frames carry their cursor, so that a follower that reconnects misses nothing and repeats nothing."""
     trouble()
     client = signed_in("auditor")

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from django.apps import apps
 from django.db.models import ForeignKey
 
@@ -66,7 +65,6 @@ def test_imports_go_down_only() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.xdist_group("mypy")
 def test_types_are_strict() -> None:
     """`mypy --strict` finds nothing."""
     done = _run("mypy")

@@ -53,7 +53,6 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> list[Night]:
         return [job.result() for job in jobs]
 
 
-@pytest.mark.xdist_group("crashes")
 def test_alr_14_the_night_is_worth_the_trouble(nights: list[Night]) -> None:
     """The undisturbed night has an excursion, a cut, a reserved part and pages; every death fell into it."""
     calm, *disturbed = nights
@@ -66,7 +65,6 @@ def test_alr_14_the_night_is_worth_the_trouble(nights: list[Night]) -> None:
         assert any(table in words for words in killed), sorted(killed)
 
 
-@pytest.mark.xdist_group("crashes")
 def test_alr_14_the_same_story_ends_the_same_way(nights: list[Night]) -> None:
     """Excursions to the second and the tenth of a degree, alarms, incidents by cause and site, reservations, pages."""
     calm, *disturbed = nights
@@ -75,7 +73,6 @@ def test_alr_14_the_same_story_ends_the_same_way(nights: list[Night]) -> None:
             assert night[part] == calm[part], (seed, part)
 
 
-@pytest.mark.xdist_group("crashes")
 def test_alr_14_no_page_is_missed_and_a_death_repeats_one_at_most(nights: list[Night]) -> None:
     """What the mail server got: every page at least once, and no more copies than there were deaths."""
     for night in nights:
@@ -85,7 +82,6 @@ def test_alr_14_no_page_is_missed_and_a_death_repeats_one_at_most(nights: list[N
         assert sum(n - 1 for n in copies) <= len(night["killed_at"])
 
 
-@pytest.mark.xdist_group("crashes")
 def test_ful_10_no_unit_is_held_twice_and_each_incident_holds_one(nights: list[Night]) -> None:
     """One reservation per incident that needs a part; no unit in two."""
     for night in nights:
@@ -93,7 +89,6 @@ def test_ful_10_no_unit_is_held_twice_and_each_incident_holds_one(nights: list[N
         assert night["most_per_unit"] == 1
 
 
-@pytest.mark.xdist_group("crashes")
 def test_tel_nothing_acknowledged_is_lost_nor_read_twice(nights: list[Night]) -> None:
     """Every reading answered with 202 is in the store once, though batches came twice; all frames are judged."""
     for night in nights:
@@ -114,7 +109,6 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.mark.processes
-@pytest.mark.xdist_group("kills")
 def test_alr_14_ten_kills_lose_no_acknowledged_reading(served: Served) -> None:
     """`kill -9` of web, worker or everything while gateways send: what was acknowledged is there once, and judged."""
     chance = random.Random(14)

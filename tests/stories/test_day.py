@@ -5,9 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import pytest
-
-pytestmark = pytest.mark.xdist_group("day")
 Day = dict[str, Any]
 
 

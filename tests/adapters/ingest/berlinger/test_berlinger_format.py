@@ -90,7 +90,7 @@ def test_two_temperatures_side_by_side_are_refused() -> None:
         BerlingerFormat().read(text.encode(), ReadOptions())
 
 
-def test_real_exports_are_read_whole() -> None:
+def test_int_05_real_exports_are_read_whole() -> None:
     """Row counts, marks and daily records of three devices."""
     if not FOLDER.is_dir():
         sys.stdout.write(f"did not run: {FOLDER} is absent\n")

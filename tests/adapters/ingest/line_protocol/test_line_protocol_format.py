@@ -83,7 +83,7 @@ def test_only_points_are_recognised() -> None:
     assert not form.recognises(b"", "x")
 
 
-def test_the_published_corpus_is_decoded_and_its_errors_are_refused() -> None:
+def test_int_05_the_published_corpus_is_decoded_and_its_errors_are_refused() -> None:
     """Every one-line case: names, tags and fields agree; what is accepted against the corpus fails on its time."""
     if not CORPUS.is_file():
         sys.stdout.write(f"did not run: {CORPUS} is absent\n")
