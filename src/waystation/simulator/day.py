@@ -41,6 +41,7 @@ class Day:
         self.player, self.work = player, Work(player)
         self.world, self.built = player.world, player.built
         self.noted: dict[str, Any] = {}
+        self._done: set[str] = set()  # what happened in the world and cannot happen twice
 
     def script(self) -> None:
         """Everything that is known before the day begins."""
@@ -225,9 +226,12 @@ class Day:
         marta, incident = self.player.who("marta-ruiz"), self._cooling()
         origin, target = (self.built.spaces[f"cordoba/fridge-{n}"] for n in (2, 4))
         lots = [c.pk for c in product.standing_in(origin)]
-        move = moves.start_move(marta, origin, target, lots, now=now, incident_id=incident.pk)
+        begun = next((m for m in product.moves_of(incident.pk) if m.arrived_at is None), None)
+        move = begun or moves.start_move(marta, origin, target, lots, now=now, incident_id=incident.pk)
+        if "carried" not in self._done:  # what people carry is carried once, however often they have to write it down
+            self.world.move_product("cordoba/fridge-2", "cordoba/fridge-4", max(now, self.world.now))
+            self._done.add("carried")
         incidents.attach(marta, incident.pk, "move", move.pk, now=now)
-        self.world.move_product("cordoba/fridge-2", "cordoba/fridge-4", max(now, self.world.now))
 
         def arrive(when: datetime) -> None:
             moves.arrive(marta, move.pk, 6.1, now=when)
