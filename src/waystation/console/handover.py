@@ -42,8 +42,8 @@ def snapshot(by: Authority, now: datetime) -> dict[str, list[dict[str, str]]]:
             if by.may("registry.read", d.space.site_id)]  # fmt: skip
     waits = [_line(f"Approval: {a.run.site.name}, {a.step.replace('_', ' ')}", a.expires_at, "until") for a in
              runbooks.waiting(by, now)]  # fmt: skip
-    waits += [_line(f"Asked of a person: {j.run.site.name}, {j.instruction or j.step}", j.started_at, "since") for j in
-              runbooks.instructions(by)]  # fmt: skip
+    asked = [(j.instruction or f"{j.run.site.name}, {j.step}", j.started_at) for j in runbooks.instructions(by)]
+    waits += [_line(f"Asked of a person: {words}", since, "since") for words, since in asked]
     waits += [_line(f"QA: {i.name}, {i.title}", i.quality_task_at or now, "since") for i in queries.quality_tasks(by)]
     return {"open": opened, "suppressed": quiet, "unmonitored": dark, "waiting": waits}
 
