@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_PARALLEL = ["-n", "2", "--dist", "loadfile"]
+_PARALLEL = ["-n", "2", "--dist", "loadgroup"]
 _ROWS = ["tests/rooms", "tests/journeys", "tests/doors"]
 SUITES = {
     "sqlite": ["tests", *_PARALLEL],
