@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from datetime import datetime
 from pathlib import Path
 
 from waystation.cli import start
 from waystation.evidence.verifier import verify
 from waystation.evidence.verifier.one_file import one_file
+from waystation.kernel.instants import read_instant
 from waystation.kernel.refusals import BadInput
 
 HELP = "make and check evidence packs, print the auditor's keys"
@@ -64,7 +64,7 @@ def _pack(args: argparse.Namespace) -> int:
     from waystation.access.queries import system_authority
     from waystation.journeys import evidence_pack
 
-    period = instant_of(args.from_, "from"), instant_of(args.to, "to")
+    period = read_instant(args.from_, "from"), read_instant(args.to, "to")
     data = evidence_pack.make(
         system_authority("cli"),
         args.site,
@@ -93,19 +93,6 @@ def _trust(args: argparse.Namespace) -> int:
     _write(args.output, (json.dumps(document, indent=1) + "\n").encode())
     print(f"{args.output}: the keys of {document['log']['origin']}. Hand it over by a way that the packs do not take.")
     return 0
-
-
-def instant_of(text: str, field: str) -> datetime:
-    """An instant with an offset; refused without one."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise BadInput(
-            "evidence.instant", f"{text!r} is no instant.", "Write 2026-11-01T00:00:00Z.", field=field, value=text
-        )
-    return at
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from waystation.console.frame import who
 from waystation.evidence import queries
 from waystation.evidence.verifier.one_file import one_file
 from waystation.journeys.story import story as story_of
+from waystation.kernel.instants import read_instant
 from waystation.kernel.refusals import BadInput, NotReady
 from waystation.registry import queries as registry
 
@@ -137,10 +138,11 @@ def story(request: HttpRequest) -> HttpResponse:
     by.require("evidence.read")
     context: dict[str, Any] = {"section": SECTION, "sites": list(registry.sites(by)), "asked": request.GET}
     if request.GET.get("site"):
-        site = registry.site(by, request.GET["site"])
+        asked = request.GET
+        site = registry.site(by, asked["site"])
         zone = ZoneInfo(site.zone)
-        end = _instant(request.GET.get("to", ""), "to", zone) or now
-        start = _instant(request.GET.get("from", ""), "from", zone) or end - timedelta(hours=6)
+        end = read_instant(asked["to"], "to", zone=zone) if asked.get("to") else now
+        start = read_instant(asked["from"], "from", zone=zone) if asked.get("from") else end - timedelta(hours=6)
         lines = story_of(by, site, start, end)
         wanted = request.GET.getlist("show")
         context |= {
@@ -154,16 +156,3 @@ def story(request: HttpRequest) -> HttpResponse:
             "sources": [(s, s in wanted) for s in ("entry", "sent", "signal", "reading")],
         }
     return render(request, "evidence/story.html", context)
-
-
-def _instant(text: str, field: str, zone: ZoneInfo) -> datetime | None:
-    """An instant as a form gives it, in the site's time where it names no zone."""
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(
-            "evidence.instant", f"{text!r} is no instant.", "Write it as 2026-11-18T03:12.", field=field, value=text
-        ) from error
-    return at if at.tzinfo else at.replace(tzinfo=zone)

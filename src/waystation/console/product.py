@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from waystation.access import queries as access
 from waystation.console.incident_acts import celsius
 from waystation.journeys.exposure import lots_with_exposure
 from waystation.kernel.authority import Authority
+from waystation.kernel.instants import read_instant
 from waystation.kernel.refusals import BadInput, NotAllowed, NotFound
 from waystation.product.actions import holds
 from waystation.registry import queries as registry
@@ -113,17 +114,11 @@ def _record_reading(request: HttpRequest, row: Any, now: datetime) -> HttpRespon
 
 
 def _local_instant(text: str, zone: str, now: datetime) -> datetime:
-    """The instant of a local wall-clock time; empty is now."""
+    """The instant of a local wall-clock time; empty, or the present minute, is now."""
     if not text.strip():
         return now
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadInput(
-            "page.instant", f"{text!r} is no time.", "Write it as 2026-11-18T03:12.", field="observed_at"
-        ) from None
-    at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
-    return min(at.astimezone(UTC), now) if at.astimezone(UTC) - now < timedelta(minutes=1) else at.astimezone(UTC)
+    at = read_instant(text, "observed_at", zone=ZoneInfo(zone))
+    return min(at, now) if at - now < timedelta(minutes=1) else at
 
 
 def _day(text: str) -> date:

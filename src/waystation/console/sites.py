@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ from waystation import wiring
 from waystation.console.drawing.space_chart import space_chart
 from waystation.console.product import inside
 from waystation.journeys.exposure import LONGEST_LOOK
+from waystation.kernel.instants import read_instant
 from waystation.kernel.refusals import NotFound
 from waystation.kernel.units import duration_text
 from waystation.registry import queries as registry
@@ -56,7 +57,7 @@ def space(request: HttpRequest, code: str, space_code: str) -> HttpResponse:
         raise NotFound("registry.unknown", f"{site_row.name} has no space {space_code}.", "Open the site to see them.")
     now, zone = wiring.clock().now(), ZoneInfo(site_row.zone)
     period = request.GET.get("period", "24h")
-    end = _instant(request.GET.get("to"), now)
+    end = min(read_instant(request.GET["to"], "to", zone=zone), now) if request.GET.get("to") else now
     start = end - timedelta(hours=PERIODS.get(period, PERIODS["24h"])[1])
     chart = chart_of(row, start, end)
     view = next(s for s in telemetry.site_view(site_row.pk, now).spaces if s.id == row.pk)
@@ -121,16 +122,4 @@ def _gaps(chart: Chart) -> list[dict[str, Any]]:
 
 
 def _at(seconds: float) -> datetime:
-    from datetime import UTC
-
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _instant(text: str | None, default: datetime) -> datetime:
-    if not text:
-        return default
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return default
-    return min(at, default) if at.tzinfo else default

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from waystation.kernel.instants import instants_of
 from waystation.kernel.refusals import BadInput
 from waystation.telemetry.rules.cells import NoSuchTime, TimeReader, ValueReader, unit_of
 from waystation.telemetry.rules.columns import Columns, SeriesWatch, choose_columns, header_unit, where_columns
 from waystation.telemetry.rules.durations import RuleFold
-from waystation.telemetry.rules.local_time import choose_instant, day_bounds_s, days_between, instants_of
+from waystation.telemetry.rules.local_time import choose_instant, day_bounds_s, days_between
 from waystation.telemetry.rules.mkt import MktSum, mkt_equal_c
 from waystation.telemetry.rules.profile import DurationRule, parse_profile, parse_rule
 from waystation.telemetry.rules.unpacking import unpacked

@@ -10,11 +10,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from waystation.cli.judging.progress import OnFile
+from waystation.kernel.instants import instants_of
 from waystation.kernel.refusals import BadInput, NotFound, Refusal
 from waystation.telemetry.judging import Source
 from waystation.telemetry.ports import LoggerFile, LoggerFormat, ReadOptions
 from waystation.telemetry.rules.cells import LATEST_S
-from waystation.telemetry.rules.local_time import instants_of
 from waystation.telemetry.rules.profile import Profile, parse_profile
 from waystation.telemetry.rules.unpacking import MOST_BYTES, unpacked
 

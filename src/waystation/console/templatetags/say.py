@@ -61,39 +61,30 @@ def celsius(context: dict[str, Any], value: float | None, decimals: int = 1, spa
 @register.filter
 def clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
     """`03:12` in the zone, with the UTC instant on hover."""
-    if at is None:
-        return UNKNOWN
-    local = at.astimezone(ZoneInfo(zone))
-    return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
-        at.isoformat(),
-        f"{at.astimezone(UTC):%H:%M:%S}",
-        f"{local:%H:%M}",
-    )
+    return _time(at, zone, "{0:%H:%M}")
 
 
 @register.filter
 def day_clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
     """`Wed 18 Nov, 03:12` in the zone, with the UTC instant on hover."""
-    if at is None:
-        return UNKNOWN
-    local = at.astimezone(ZoneInfo(zone))
-    return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>',
-        at.isoformat(),
-        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        f"{local:%a} {local.day} {local:%b, %H:%M}",
-    )
+    return _time(at, zone, "{0:%a} {0.day} {0:%b, %H:%M}")
 
 
 @register.filter
 def weekday_clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
-    """`Wed 03:12` in the zone, with the whole UTC instant on hover."""
+    """`Wed 03:12` in the zone, with the UTC instant on hover."""
+    return _time(at, zone, "{0:%a %H:%M}")
+
+
+def _time(at: datetime | None, zone: str, words: str) -> SafeString | str:
     if at is None:
         return UNKNOWN
-    local = at.astimezone(ZoneInfo(zone))
-    title = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    return format_html('<time datetime="{}" title="{} UTC">{}</time>', at.isoformat(), title, f"{local:%a %H:%M}")
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        at.isoformat(),
+        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+        words.format(at.astimezone(ZoneInfo(zone))),
+    )
 
 
 @register.filter

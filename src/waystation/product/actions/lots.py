@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from waystation.evidence.actions import NewEntry, record
 from waystation.evidence.rows import Row
 from waystation.kernel.authority import Authority
 from waystation.kernel.canonical import instant
+from waystation.kernel.instants import read_instant
 from waystation.kernel.refusals import BadInput, Conflict, NotReady, Refusal
 from waystation.product import models as m
 from waystation.registry.models import ProductProfile, Space
@@ -217,7 +218,7 @@ def _read(row: Mapping[str, str | None], now: datetime) -> tuple[Lot, Space, dat
         None if volume is None else float(volume),
     )
     _new(space, lot)
-    since = _instant(text["since"]) if text["since"] else now
+    since = read_instant(text["since"], "since") if text["since"] else now
     _not_later(since, now)
     return lot, space, since
 
@@ -227,23 +228,6 @@ def _number(name: str, text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:
         raise BadInput("product.row", f"{text!r} is no number.", "Write 12.5.", field=name, value=text) from None
-
-
-def _instant(text: str) -> datetime:
-    at: datetime | None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise BadInput(
-            "product.row",
-            f"{text!r} is no instant with a zone.",
-            "Write 2026-11-18T02:12:00Z.",
-            field="since",
-            value=text,
-        )
-    return at.astimezone(UTC)
 
 
 def _twice(lots: list[tuple[int, Lot, Space, datetime]]) -> list[RowError]:

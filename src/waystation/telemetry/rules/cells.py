@@ -6,8 +6,9 @@ import re
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
+from waystation.kernel.instants import instants_of
 from waystation.kernel.units import TemperatureUnit
-from waystation.telemetry.rules.local_time import choose_instant, instants_of
+from waystation.telemetry.rules.local_time import choose_instant
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _WITH_UNIT = re.compile(r"(?P<number>[+-]?[0-9.,]+)\s*(?:°|º|deg\s*)?\s*(?P<unit>[CFKcfk])")

@@ -1,22 +1,8 @@
-"""Wall-clock times and instants: hours that occur twice or not at all, days of 23, 24 and 25 hours."""
+"""Wall-clock times of a file, and local days of 23, 24 and 25 hours."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
-
-
-def instants_of(wall: datetime, zone: tzinfo) -> tuple[float, ...]:
-    """The instants (Unix seconds, ascending) at which clocks in `zone` show `wall`: one, two, or none."""
-    first = wall.replace(tzinfo=zone, fold=0)
-    second = wall.replace(tzinfo=zone, fold=1)
-    if first.utcoffset() == second.utcoffset():
-        return (first.timestamp(),)
-    found = sorted({moment.timestamp() for moment in (first, second) if _shows(moment, wall, zone)})
-    return tuple(found)
-
-
-def _shows(moment: datetime, wall: datetime, zone: tzinfo) -> bool:
-    return moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None, fold=0) == wall.replace(tzinfo=None, fold=0)
+from datetime import date, datetime, timedelta, tzinfo
 
 
 def choose_instant(candidates: tuple[float, ...], row_before_s: float | None) -> float:
