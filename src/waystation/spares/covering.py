@@ -11,7 +11,8 @@ from waystation.spares import models as m
 from waystation.spares import paths
 from waystation.spares.rules import timetable
 from waystation.spares.rules.gates import OpenGate, opening
-from waystation.spares.rules.restore import NEVER, Path, arrivals, lane_refusals
+from waystation.spares.rules.hours import NEVER
+from waystation.spares.rules.restore import Path, arrivals, lane_refusals
 
 STRIDE_H = 7  # 24 starts in a week, one at each hour of the day
 NINE_OF_TEN = 0.9

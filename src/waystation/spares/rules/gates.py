@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from waystation.spares.rules.hours import (
     HORIZON_DAYS,
+    NEVER,
     Pickups,
     WeeklyHours,
     local_words,
-    next_open,
-    next_pickup,
+    next_open_s,
+    next_pickup_s,
 )
 
 MAX_ROUNDS = 64
@@ -78,11 +79,12 @@ def opening(gates: tuple[Gate, ...], at: datetime, need_s: float) -> Begun:
     for _ in range(MAX_ROUNDS):
         before = now
         for gate in gates:
-            then, name = _next(gate, now, need_s)
-            if then is None:
+            then_s, name = _next(gate, now.timestamp(), need_s)
+            if then_s == NEVER:
                 return Begun(None, "", tuple(waits), _never(gate))
             who = name or who
-            if then > now:
+            if then_s > now.timestamp():
+                then = datetime.fromtimestamp(then_s, UTC)
                 waits.append(Wait(now, then, _words(gate, now, then, name)))
                 now = then
         if now == before:
@@ -91,14 +93,27 @@ def opening(gates: tuple[Gate, ...], at: datetime, need_s: float) -> Begun:
     return Begun(None, "", tuple(waits), f"{names} never meet within {HORIZON_DAYS} days")
 
 
-def _next(gate: Gate, at: datetime, need_s: float) -> tuple[datetime | None, str]:
-    """The gate's own next instant, and the person where it names one."""
+def opening_s(gates: tuple[Gate, ...], at_s: float, need_s: float) -> float:
+    """The instant of `opening` in Unix seconds, without its words; `NEVER` where there is none."""
+    now_s = at_s
+    for _ in range(MAX_ROUNDS):
+        before_s = now_s
+        for gate in gates:
+            now_s = _next(gate, now_s, need_s)[0]
+            if now_s == NEVER:
+                return NEVER
+        if now_s == before_s or len(gates) == 1:
+            return now_s
+    return NEVER
+
+
+def _next(gate: Gate, at_s: float, need_s: float) -> tuple[float, str]:
+    """The gate's own next instant in Unix seconds, and the person where it names one."""
     if isinstance(gate, OpenGate):
-        return next_open(gate.hours, at, need_s if gate.whole else 0.0), ""
+        return next_open_s(gate.hours, at_s, need_s if gate.whole else 0.0), ""
     if isinstance(gate, PickupGate):
-        return next_pickup(gate.pickups, at), ""
-    free = [(then, p.name) for p in gate.people if (then := next_open(p.hours, at, need_s)) is not None]
-    return min(free, default=(None, ""))
+        return next_pickup_s(gate.pickups, at_s), ""
+    return min(((next_open_s(p.hours, at_s, need_s), p.name) for p in gate.people), default=(NEVER, ""))
 
 
 def _zone(gate: Gate, who: str) -> str:

@@ -7,8 +7,8 @@ is left out means the instant of the change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -16,7 +16,10 @@ from zoneinfo import ZoneInfo
 from waystation.kernel.refusals import BadInput
 
 DAY_MIN = 1440
+DAY_S = 86400.0
 HORIZON_DAYS = 21
+NEVER = float("inf")
+AHEAD_DAYS, KEPT_DAYS = 30, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,23 @@ class DatedHours:
 
 
 @dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A calendar drawn out over local days, good from `first_s` to `last_s`: runs in Unix seconds, rising."""
+
+    first_s: float
+    last_s: float
+    starts: list[float]
+    ends: list[float]
+
+
+@dataclass(frozen=True, slots=True)
 class WeeklyHours:
     """When something is open or somebody works: a hub's staffing, an access window, a shift."""
 
     zone: str
     spans: tuple[Span, ...]
     exceptions: tuple[DatedHours, ...] = ()
+    _drawn: list[_Drawn] = field(default_factory=list, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,7 @@ class Pickups:
     zone: str
     moments: tuple[tuple[int, int], ...]
     closed_on: frozenset[date] = frozenset()
+    _drawn: list[_Drawn] = field(default_factory=list, init=False, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,7 @@ class Interval:
     end: datetime
 
 
+@lru_cache(maxsize=64)
 def always(zone: str = "UTC") -> WeeklyHours:
     """Open at every instant."""
     return WeeklyHours(zone, tuple(Span(day, 0, DAY_MIN) for day in range(7)))
@@ -128,44 +144,73 @@ def _change_between(there: ZoneInfo, low: datetime, high: datetime) -> datetime:
     return high
 
 
-@lru_cache(maxsize=8192)
-def _opened_on(hours: WeeklyHours, day: date) -> tuple[Interval, ...]:
-    """The intervals that start on the local date `day`."""
+def _over(hours: WeeklyHours | Pickups, at_s: float, end_s: float) -> _Drawn:
+    """The calendar over [at_s, end_s]; drawn once and kept, further out when somebody asks."""
+    kept = hours._drawn
+    if kept and kept[0].first_s <= at_s and end_s <= kept[0].last_s:
+        return kept[0]
+    first_s, last_s = at_s - DAY_S, end_s + AHEAD_DAYS * DAY_S
+    if kept and max(last_s, kept[0].last_s) - min(first_s, kept[0].first_s) < KEPT_DAYS * DAY_S:
+        first_s, last_s = min(first_s, kept[0].first_s), max(last_s, kept[0].last_s)
+    drawn = _draw(hours, first_s, last_s)
+    kept[:] = [drawn]
+    return drawn
+
+
+def _draw(hours: WeeklyHours | Pickups, first_s: float, last_s: float) -> _Drawn:
+    """Two days wider than asked: a shift belongs to the day on which it starts, and lasts up to a day."""
+    zone = zone_of(hours.zone)
+    first = datetime.fromtimestamp(first_s, zone).date() - timedelta(days=2)
+    count = (datetime.fromtimestamp(last_s, zone).date() - first).days + 3
+    days = [first + timedelta(days=offset) for offset in range(count)]
+    if isinstance(hours, Pickups):
+        moments = sorted({at_s for day in days for at_s in _picked_up_on(hours, day)})
+        return _Drawn(first_s, last_s, moments, moments)
+    starts, ends = list[float](), list[float]()
+    for start_s, end_s in (run for day in days for run in _opened_on(hours, day)):
+        if ends and start_s <= ends[-1]:
+            ends[-1] = max(ends[-1], end_s)
+        elif start_s < end_s:
+            starts.append(start_s)
+            ends.append(end_s)
+    return _Drawn(first_s, last_s, starts, ends)
+
+
+def _picked_up_on(pickups: Pickups, day: date) -> list[float]:
+    if day in pickups.closed_on:
+        return []
+    return [instant_of(pickups.zone, day, m).timestamp() for weekday, m in pickups.moments if weekday == day.weekday()]
+
+
+def _opened_on(hours: WeeklyHours, day: date) -> list[tuple[float, float]]:
+    """The runs that start on the local date `day`, in order."""
     dated = [e for e in hours.exceptions if e.on == day]
-    pairs = (
-        [pair for e in dated for pair in e.spans_min]
-        if dated
-        else [(s.opens_min, s.closes_min) for s in hours.spans if s.weekday == day.weekday()]
-    )
-    found = (Interval(instant_of(hours.zone, day, a), instant_of(hours.zone, day, b)) for a, b in sorted(pairs))
-    return tuple(i for i in found if i.start < i.end)
-
-
-def _pieces(hours: WeeklyHours, at: datetime, days: int) -> Iterator[Interval]:
-    """Open time from the day before `at`, in order; a piece that touches the one before carries its start."""
-    first = at.astimezone(zone_of(hours.zone)).date() - timedelta(days=1)
-    last: Interval | None = None
-    for offset in range(days + 2):
-        for piece in _opened_on(hours, first + timedelta(days=offset)):
-            touches = last is not None and piece.start <= last.end
-            last = Interval(last.start, max(last.end, piece.end)) if last is not None and touches else piece
-            yield last
+    if dated:
+        pairs = [pair for e in dated for pair in e.spans_min]
+    else:
+        pairs = [(s.opens_min, s.closes_min) for s in hours.spans if s.weekday == day.weekday()]
+    zone = hours.zone
+    return [(instant_of(zone, day, a).timestamp(), instant_of(zone, day, b).timestamp()) for a, b in sorted(pairs)]
 
 
 def open_between(hours: WeeklyHours, start: datetime, end: datetime) -> tuple[Interval, ...]:
     """Open time inside [start, end), touching intervals joined, in order."""
     if start >= end:
         return ()
-    runs: dict[datetime, Interval] = {}
-    for piece in _pieces(hours, start, (end - start).days + 2):
-        if piece.start < end and piece.end > start:
-            runs[piece.start] = Interval(max(piece.start, start), min(piece.end, end))
-    return tuple(runs.values())
+    low, high = start.timestamp(), end.timestamp()
+    drawn = _over(hours, low, high)
+    runs = zip(drawn.starts, drawn.ends, strict=True)
+    return tuple(Interval(_at(max(a, low)), _at(min(b, high))) for a, b in runs if a < high and b > low)
+
+
+def _at(unix_s: float) -> datetime:
+    return datetime.fromtimestamp(unix_s, UTC)
 
 
 def is_open(hours: WeeklyHours, at: datetime) -> bool:
     """True when `at` lies inside the hours; the closing instant does not."""
-    return next_open(hours, at, days=0) == at
+    at_s = at.timestamp()
+    return next_open_s(hours, at_s, days=0) == at_s
 
 
 def next_open(hours: WeeklyHours, at: datetime, need_s: float = 0.0, days: int = HORIZON_DAYS) -> datetime | None:
@@ -173,28 +218,39 @@ def next_open(hours: WeeklyHours, at: datetime, need_s: float = 0.0, days: int =
 
     None when there is none within `days`. More need or a later `at` never gives an earlier answer.
     """
-    need = timedelta(seconds=need_s)
-    bound = at + timedelta(days=days)
-    for run in _pieces(hours, at, days + need.days + 1):
-        begin = max(run.start, at)
-        if begin > bound:
-            return None
-        if begin < run.end and begin + need <= run.end:
-            return begin.astimezone(UTC)
-    return None
+    return _answer(at, next_open_s(hours, at.timestamp(), need_s, days))
+
+
+def next_open_s(hours: WeeklyHours, at_s: float, need_s: float = 0.0, days: int = HORIZON_DAYS) -> float:
+    """`next_open` in Unix seconds; `NEVER` where there is none."""
+    bound_s = at_s + days * DAY_S
+    drawn = _over(hours, at_s, bound_s + need_s)
+    for number in range(bisect_right(drawn.ends, at_s), len(drawn.ends)):
+        begin_s = max(drawn.starts[number], at_s)
+        if begin_s > bound_s:
+            return NEVER
+        if begin_s + need_s <= drawn.ends[number]:
+            return begin_s
+    return NEVER
 
 
 def next_pickup(pickups: Pickups, at: datetime, days: int = HORIZON_DAYS) -> datetime | None:
     """The first pick-up at or after `at`; what is ready at the very instant is taken. None within `days`."""
-    first = at.astimezone(zone_of(pickups.zone)).date()
-    for offset in range(days + 1):
-        day = first + timedelta(days=offset)
-        if day in pickups.closed_on:
-            continue
-        for weekday, minute in sorted(pickups.moments):
-            if weekday == day.weekday() and (found := instant_of(pickups.zone, day, minute)) >= at:
-                return found
-    return None
+    return _answer(at, next_pickup_s(pickups, at.timestamp(), days))
+
+
+def next_pickup_s(pickups: Pickups, at_s: float, days: int = HORIZON_DAYS) -> float:
+    """`next_pickup` in Unix seconds; `NEVER` where there is none."""
+    bound_s = at_s + days * DAY_S
+    drawn = _over(pickups, at_s, bound_s)
+    number = bisect_left(drawn.starts, at_s)
+    return drawn.starts[number] if number < len(drawn.starts) and drawn.starts[number] <= bound_s else NEVER
+
+
+def _answer(at: datetime, found_s: float) -> datetime | None:
+    if found_s == NEVER:
+        return None
+    return at.astimezone(UTC) if found_s == at.timestamp() else _at(found_s)
 
 
 def local_words(at: datetime, zone: str, seen_from: datetime | None = None) -> str:

@@ -14,7 +14,8 @@ from typing import Literal
 
 from waystation.kernel.figures import Figure
 from waystation.spares.rules.durations import Duration, levels, quantile, rank
-from waystation.spares.rules.gates import Gate, opening
+from waystation.spares.rules.gates import Gate, opening, opening_s
+from waystation.spares.rules.hours import NEVER
 
 Kind = Literal["prepare", "travel", "install", "recheck"]
 Mode = Literal["carry", "road", "air", "rail", "sea"]
@@ -25,7 +26,6 @@ EVEN_S = 120.0
 LIKELY = 0.5
 NINE_OF_TEN = 0.9
 WEEK_HOURS = 168
-NEVER = float("inf")
 
 Case = tuple[float, tuple[float, ...]]
 
@@ -159,38 +159,34 @@ def arrivals(path: Path, start: datetime) -> tuple[Case, ...]:
     Infinite for cases that never get there. The steps' durations are taken as independent; the state is
     carried at fixed points of probability.
     """
-    state: list[Case] = [(0.0, ())]
-    grid = levels(STEP_POINTS)
+    start_s = start.timestamp()
+    state: list[Case] = [(start_s, ())]
     for step in path.steps:
+        grid = levels(STEP_POINTS if len(step.duration.points) > 1 else 1)
         takes = [(level, step.duration.at(level)) for level in grid]
         needs = [seconds for _, seconds in takes]
         reached = [
             (begun + seconds, (*before, level))
-            for at, before in state
-            for begun, (level, seconds) in zip(_begun(step, start, at, needs), takes, strict=True)
+            for at_s, before in state
+            for begun, (level, seconds) in zip(_begun(step, at_s, needs), takes, strict=True)
         ]
         reached.sort()
         count = len(reached)
         state = [reached[rank(count, p)] for p in levels(PATH_POINTS)] if count > PATH_POINTS else reached
-    return tuple(state)
+    return tuple((at_s - start_s, own) for at_s, own in state)
 
 
-def _begun(step: Step, start: datetime, passed_s: float, needs_s: list[float]) -> list[float]:
-    """Seconds from `start` at which the step begins, for each of the rising `needs_s`; infinite where never.
+def _begun(step: Step, at_s: float, needs_s: list[float]) -> list[float]:
+    """The instants, in Unix seconds, at which the step begins for each of the rising `needs_s`; infinite where never.
 
     A longer need never begins earlier, so where the shortest and the longest agree all do.
     """
-    if not step.gates or passed_s == NEVER:
-        return [passed_s] * len(needs_s)
-
-    def begins(need_s: float) -> float:
-        at = opening(step.gates, start + timedelta(seconds=passed_s), need_s).at
-        return NEVER if at is None else (at - start).total_seconds()
-
-    longest = begins(needs_s[-1])
-    if longest == passed_s or longest == begins(needs_s[0]):
+    if not step.gates or at_s == NEVER:
+        return [at_s] * len(needs_s)
+    longest = opening_s(step.gates, at_s, needs_s[-1])
+    if longest == at_s or longest == opening_s(step.gates, at_s, needs_s[0]):
         return [longest] * len(needs_s)
-    return [*(begins(need_s) for need_s in needs_s[:-1]), longest]
+    return [*(opening_s(step.gates, at_s, need_s) for need_s in needs_s[:-1]), longest]
 
 
 def restore(path: Path, start: datetime) -> Restore:

@@ -6,8 +6,10 @@ or `{"zone": .., "always": true}`. A closing time at or before the opening is on
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from waystation.kernel.refusals import BadInput
@@ -19,9 +21,16 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def weekly(record: Mapping[str, Any], zone: str) -> WeeklyHours | None:
-    """The hours of a record in its own zone (else `zone`); None when it says nothing. BadInput when unreadable."""
-    if not record:
-        return None
+    """The hours of a record in its own zone (else `zone`); None when it says nothing. BadInput when unreadable.
+
+    Equal records give the same object, so that a calendar is drawn once, however many ask.
+    """
+    return _weekly(json.dumps(record, sort_keys=True, default=str), zone) if record else None
+
+
+@lru_cache(maxsize=4096)
+def _weekly(text: str, zone: str) -> WeeklyHours:
+    record = json.loads(text)
     where = str(record.get("zone") or zone)
     zone_of(where)
     if record.get("always"):
@@ -33,7 +42,16 @@ def weekly(record: Mapping[str, Any], zone: str) -> WeeklyHours | None:
 
 
 def pickups(moments: Sequence[Mapping[str, Any]], courier: str, zone: str) -> Pickups:
-    """The weekly pick-ups of one courier: `[{"courier": "seur", "weekday": "mon", "at": "17:30"}]`."""
+    """The weekly pick-ups of one courier: `[{"courier": "seur", "weekday": "mon", "at": "17:30"}]`.
+
+    Equal records give the same object, as with `weekly`.
+    """
+    return _pickups(json.dumps(list(moments), sort_keys=True, default=str), courier, zone)
+
+
+@lru_cache(maxsize=4096)
+def _pickups(text: str, courier: str, zone: str) -> Pickups:
+    moments = json.loads(text)
     found = (m for m in moments if str(m.get("courier", "")) == courier)
     return Pickups(zone, tuple(sorted((_day(str(m.get("weekday"))), minutes(str(m.get("at")))) for m in found)))
 
