@@ -51,6 +51,7 @@ def _ask_all(client: Any, report: Report) -> None:
         "site": "/sites/site-7/",
         "space": "/sites/site-7/fridge-1/",
         "sites_list": "/sites/",
+        "overview": "/overview/",
     }
     for name, path in pages.items():
         found = _ask(client, path)
@@ -76,7 +77,8 @@ def _ask(client: Any, path: str, most_s: float = 40.0) -> list[float]:
 def _fill(now: Any) -> None:
     from tests.samples import a_profile, a_service_class, a_site, a_template
     from waystation.registry.models import Sensor, Site, Space
-    from waystation.telemetry.models import Excursion, SiteState
+    from waystation.telemetry.models import Excursion, Progress, SiteState
+    from waystation.telemetry.setup import marker
 
     first = a_site("site-0")
     common = {"network": first.network, "template": a_template(), "service_class": a_service_class(), "state": "active"}
@@ -100,8 +102,15 @@ def _fill(now: Any) -> None:
     by_site: dict[Any, dict[str, Any]] = {s.pk: {} for s in sites}
     for sensor in sensors:
         by_site[sensor.site_id][sensor.code] = _newest(now.timestamp())
-    states = [SiteState(site=s, at=now, last_frame_at=now, sensors=by_site[s.pk]) for s in sites]
+    heard: dict[Any, dict[str, float]] = {s.pk: {} for s in sites}
+    for space in spaces:
+        heard[space.site_id][str(space.pk)] = now.timestamp() + 3600
+    states = [
+        SiteState(site=s, at=now, last_frame_at=now, newest_at=now, spaces=heard[s.pk], sensors=by_site[s.pk])
+        for s in sites
+    ]
     SiteState.objects.bulk_create(states, batch_size=200)
+    Progress.objects.create(partition="all", setup=marker())
     step = SPACES * SENSORS_PER_SPACE
     out = [
         Excursion(site=s.site, space=s.space, sensor=s, profile_id=profile.pk, limit_c=8.0, direction="high",

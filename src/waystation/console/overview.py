@@ -19,7 +19,7 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotFound
 from waystation.registry import queries as registry
 from waystation.spares import queries as spares
-from waystation.telemetry import queries as telemetry
+from waystation.telemetry.present import present
 
 SECTION = "/overview/"
 QUESTIONS = {
@@ -171,12 +171,11 @@ def _asked(found: Overview) -> list[tuple[str, str, str]]:
 def _places(by: Authority, now: datetime) -> list[Place]:
     """Every active site with its state now, and every hub of its own."""
     rows = [s for s in registry.sites(by) if s.state == "active"]
-    views = telemetry.site_views([s.pk for s in rows], now)
+    seen = present([s.pk for s in rows], now)
     rising = {a.site_id for a in alarms.active(by) if a.rule == "rising"}
     places = []
     for site in rows:
-        states = {s.state for s in views[site.pk].spaces if s.judging}
-        worst = next((s for s in WORST if s in states), "quiet")
+        worst = seen[site.pk].worst if seen[site.pk].worst in WORST else "quiet"
         state = "at_risk" if worst == "quiet" and site.pk in rising else worst
         places.append(Place(site.name, site.lat, site.lon, state, f"/sites/{site.code}/"))
     hubs = [h for h in spares.hubs(by) if h.lat is not None and h.lon is not None and h.site_id is None]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -20,25 +22,43 @@ from waystation.kernel.units import duration_text
 from waystation.registry import queries as registry
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.charting import Chart, chart_of
+from waystation.telemetry.present import present
 
+PER_PAGE = 100
+STATES = ("out_high", "out_low", "not_proven", "in_range_proven", "")
 PERIODS = {"6h": ("6 h", 6), "24h": ("24 h", 24), "7d": ("7 days", 168), "30d": ("30 days", 720)}
 
 
 def sites(request: HttpRequest) -> HttpResponse:
-    """All visible sites with the state of their spaces."""
-    now = wiring.clock().now()
-    rows = list(registry.sites(request.authority))  # type: ignore[attr-defined]
-    views = telemetry.site_views([s.pk for s in rows], now)
-    shown = [{"site": s, "view": views[s.pk], "worst": _worst(views[s.pk])} for s in rows]
-    return render(request, "registry/sites.html", {"section": "/sites/", "rows": shown})
+    """The visible sites with the state of their worst space, the worst first, a hundred to a page."""
+    now, asked = wiring.clock().now(), request.GET.get("q", "").strip()
+    every = {s.pk: s for s in registry.sites(request.authority)}  # type: ignore[attr-defined]
+    seen = present(list(every), now)
+    state = request.GET.get("state", "")
+    found = [s for s in every.values() if _is_asked(s, seen[s.pk].worst, asked, state)]
+    found.sort(key=lambda s: (s.state != "active", STATES.index(seen[s.pk].worst), s.name))
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "section": "/sites/",
+        "page": page,
+        "rows": [{"site": s, "present": seen[s.pk]} for s in page],
+        "found": len(found),
+        "all": len(every),
+        "counts": Counter(_group(p.worst) for p in seen.values()),
+        "asked": asked,
+        "state": state,
+        "now": now,
+    }
+    return render(request, "registry/sites.html", context)
 
 
-def _worst(view: Any) -> str:
-    states = [space.state for space in view.spaces if space.judging]
-    for state in ("out_high", "out_low", "not_proven"):
-        if state in states:
-            return state
-    return "in_range_proven" if states else ""
+def _is_asked(site: Any, worst: str, asked: str, state: str) -> bool:
+    words = f"{site.code} {site.name} {site.city}".casefold()
+    return asked.casefold() in words and state in ("", _group(worst))
+
+
+def _group(worst: str) -> str:
+    return "out_of_range" if worst.startswith("out") else worst
 
 
 def site(request: HttpRequest, code: str) -> HttpResponse:

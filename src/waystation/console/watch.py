@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ from waystation.product import queries as product
 from waystation.runbooks import queries as runbooks
 from waystation.telemetry import charting
 from waystation.telemetry import queries as telemetry
+from waystation.telemetry.present import present
 from waystation.telemetry.views import SensorView, SiteView, SpaceView
 
 SPARK = timedelta(hours=3)
@@ -100,30 +102,34 @@ class _Known:
 
 def watch(by: Authority, site_rows: Sequence[Any], now: datetime) -> Watch:
     """The whole list for the sites that a person sees."""
-    views = telemetry.site_views([s.pk for s in site_rows], now)
+    seen = present([s.pk for s in site_rows], now)
     groups: dict[Any, list[Any]] = {}
     for alarm in alarms.active(by):
-        if alarm.site_id in views:
+        if alarm.site_id in seen:
             groups.setdefault(alarm.incident_id or (alarm.site_id, alarm.space_id or alarm.object_id), []).append(alarm)
+    named_sites = {group[0].site_id for group in groups.values()}
+    views = telemetry.site_views(sorted(named_sites), now) if named_sites else {}
     known = _known(by, list(groups.values()), views, now)
     rows = sorted((_row(group, known) for group in groups.values()), key=_order)
-    spaces = [s for view in views.values() for s in view.spaces if s.judging]
+    spaces = {key: _verdict(state) for site in seen.values() for key, state in site.states.items()}
     notices = tuple(r for r in rows if not r.needs_somebody and r.state == "in_range_proven")
     quiet = {r.space_id for r in notices}
     named = {a.space_id for group in groups.values() for a in group} - quiet
-    rest = [s for s in spaces if s.id not in named]
-    states: dict[str, int] = {}
-    for space in spaces:
-        states[_verdict(space)] = states.get(_verdict(space), 0) + 1
+    rest = [state for key, state in spaces.items() if key not in named]
     unseen = [a for a in alarms.unanswered_first(by) if a.cleared_at is not None]
-    proven = sum(s.state == "in_range_proven" for s in rest)
     return Watch(
-        tuple(r for r in rows if r not in notices), notices, len(spaces), len(rest), proven, states, len(unseen)
+        tuple(r for r in rows if r not in notices),
+        notices,
+        len(spaces),
+        len(rest),
+        rest.count("in_range_proven"),
+        Counter(spaces.values()),
+        len(unseen),
     )
 
 
-def _verdict(space: SpaceView) -> str:
-    return "out_of_range" if space.state.startswith("out") else space.state
+def _verdict(state: str) -> str:
+    return "out_of_range" if state.startswith("out") else state
 
 
 def _order(row: Row) -> tuple[bool, int, datetime, str]:

@@ -19,6 +19,9 @@ class LogEntry(models.Model):
     object_id = models.CharField(max_length=64, db_index=True)
     at = models.DateTimeField(db_index=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["kind", "seq"], name="entries_by_kind")]
+
 
 class LogPosition(models.Model):
     """Where the sequencer put an entry: dense, from 0, per log."""

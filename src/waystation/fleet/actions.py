@@ -23,15 +23,38 @@ from waystation.registry.queries import one
 FUNCTIONS = ("facilities", "operations", "it")
 
 
+def look_for_drifts(by: Authority, devices: Sequence[Device], *, now: datetime) -> list[m.Drift]:
+    """Compare devices with their records: new differences open, those that are gone end as remediated."""
+    by.require("platform.operate")
+    if not devices:
+        return []
+    known: dict[UUID | None, set[tuple[str, bool]]] = {}
+    standing = m.Drift.objects.filter(_live() | _waived(now), device__in=devices)
+    for device_id, kind, ended_at in standing.values_list("device_id", "kind", "ended_at"):
+        known.setdefault(device_id, set()).add((kind, ended_at is None))
+    opened = []
+    for device in devices:
+        found = {d.kind for d in differences(queries.intended_of(device), queries.observed_of(device))}
+        seen = known.get(device.pk, set())
+        if not {kind for kind, is_live in seen if is_live} <= found <= {kind for kind, _ in seen}:
+            opened += look_for_drift(by, device, now=now)  # something is to be written, so something is locked
+    return opened
+
+
+def _live() -> Q:
+    return Q(ended_at=None)
+
+
+def _waived(now: datetime) -> Q:
+    return Q(resolution="waived", waived_until__gt=now)
+
+
 def look_for_drift(by: Authority, device: Device, *, now: datetime) -> list[m.Drift]:
-    """Compare a device with its record: new differences open, those that are gone end as remediated."""
+    """`look_for_drifts` of one device, under a lock."""
     by.require("platform.operate")
     found = {d.kind: d for d in differences(queries.intended_of(device), queries.observed_of(device))}
     known = m.Drift.objects.filter(device=device)
-    live, waived = Q(ended_at=None), Q(resolution="waived", waived_until__gt=now)
-    seen = list(known.filter(live | waived).values_list("kind", "ended_at"))
-    if {kind for kind, ended in seen if ended is None} <= found.keys() <= {kind for kind, _ in seen}:
-        return []  # nothing to write, so nothing is locked
+    live, waived = _live(), _waived(now)
     with transaction.atomic():
         held = {d.kind: d for d in known.select_for_update().filter(live)}
         excused = set(known.filter(waived).values_list("kind", flat=True))

@@ -3,6 +3,8 @@ it raised, the incident, the part and the pages stand together or not at all, wi
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -50,34 +52,41 @@ class Rounds:
         self._told: dict[UUID, tuple[datetime | None, datetime]] = {}
 
     def judge_waiting(self, now: datetime, most: int = 200) -> int:
-        """Judge the frames that wait, each in its own transaction; returns how many."""
-        waiting = self.engine.waiting(most)
-        for frame, position in waiting:
-            site_id = UUID(frame.head["site"])
-            done = False
-            try:
-                with transaction.atomic():
-                    self.engine.judge(self.by, frame, position, now=now)
+        """Judge the frames that wait, some in each transaction; returns how many."""
+        done = 0
+        while done < most and (waiting := self.engine.waiting()):
+            with self._whole({UUID(frame.head["site"]) for frame, _ in waiting}):
+                for site_id in self.engine.judge(self.by, waiting, now=now):
                     if self._is_due(site_id, now):
                         self._round(site_id, now)
-                done = True
-            finally:
-                if not done:
-                    self.engine.forget(site_id)
-        return len(waiting)
+            done += len(waiting)
+        return done
 
     def tick(self, now: datetime) -> int:
         """Look at every site where time alone may have changed something; returns how many were looked at."""
         looked = 0
         self._watched = watched_sites()
-        for site_id in Site.objects.filter(state__in=WATCHED).values_list("pk", flat=True):
-            if site_id not in self.engine.sites:
-                self.engine.tracks(site_id)
-            if self._is_due(site_id, now) or now - self._own.get(site_id, (NEVER, []))[0] >= OWN_EVERY:
-                with transaction.atomic():
+        sites = dict(Site.objects.values_list("pk", "state"))
+        with self._whole(sites):
+            self.engine.refresh(sites, now)
+        for site_id in (key for key, state in sites.items() if state in WATCHED):
+            if self._is_due(site_id, now) or self._own_conditions(site_id, now, fresh=True):
+                with self._whole([site_id]):
                     self._round(site_id, now)
                 looked += 1
         return looked
+
+    @contextmanager
+    def _whole(self, site_ids: Collection[UUID]) -> Iterator[None]:
+        """One transaction; where it does not commit, what the engine keeps of those sites is forgotten."""
+        done = False
+        try:
+            with transaction.atomic():
+                yield
+            done = True
+        finally:
+            if not done:
+                self.engine.forget(site_ids)
 
     def _is_due(self, site_id: UUID, now: datetime) -> bool:
         """News at once; while something is wrong once a minute; while something is only open every five minutes."""
@@ -92,7 +101,8 @@ class Rounds:
     def _round(self, site_id: UUID, now: datetime) -> None:
         """Bring alarms, incidents and pages of a site in line with what is known now."""
         site = Site.objects.select_related("service_class", "template").get(pk=site_id)
-        view = telemetry.site_view(site_id, now)
+        setup = self.engine.tracks(site_id).setup
+        view = telemetry.site_views([site_id], now, {site_id: setup})[site_id]
         held = alarm_queries.active(self.by, site_id)
         standing = {(a.rule, a.object_id): a.started_at for a in held}
         recent = self._recent(site_id, now)
@@ -111,16 +121,21 @@ class Rounds:
 
     def _of_people(self, site_id: UUID, held: list[Alarm], now: datetime) -> list[Condition]:
         """Conditions that no sensor raises: approvals that wait while product is at risk, routes that fail."""
-        told = self._own.get(site_id)
-        if told is None or now - told[0] >= OWN_EVERY:
-            told = self._own[site_id] = (now, alarm_queries.own_conditions(site_id, now))
         at_risk = {a.space_id for a in held if a.worst_case_at} | {a.incident_id for a in held}
         waiting = runbooks.waiting_conditions(site_id, {x for x in at_risk if x}, now)
         named = [
             Condition(w.rule, w.site_id, w.object_kind, w.object_id, w.started_at, {**w.facts, "asset": "approval"})
             for w in waiting
         ]
-        return [*named, *told[1]]
+        return [*named, *self._own_conditions(site_id, now)]
+
+    def _own_conditions(self, site_id: UUID, now: datetime, *, fresh: bool = False) -> list[Condition]:
+        """What is wrong with alarming itself, asked every half hour; `fresh` names nothing that was told before."""
+        told = self._own.get(site_id)
+        if told is not None and now - told[0] < OWN_EVERY:
+            return [] if fresh else told[1]
+        self._own[site_id] = (now, alarm_queries.own_conditions(site_id, now))
+        return self._own[site_id][1]
 
     def _note_excursions(self, site: Site, now: datetime) -> None:
         """Tell product of excursions that are new, have ended, or have run for another quarter of an hour."""
@@ -158,7 +173,7 @@ def heard(by: Authority, accepted: Accepted, *, now: datetime) -> None:
         known = devices.get(str(said.get("device", "")))
         if known is not None:
             registry.check_in(by, known, {k: str(v) for k, v in said.items()}, now=now)
-            fleet.look_for_drift(system_authority("drift"), known, now=now)
+    fleet.look_for_drifts(system_authority("drift"), list(devices.values()), now=now)
     for alarm in accepted.alarms:
         entry = NewEntry("telemetry.agent_alarm", str(alarm.get("sensor", "")), by, now, accepted.site_id, facts=alarm)
         record([], [NewEvent(data=alarm)], entry=entry)

@@ -85,6 +85,8 @@ def approvals(run_id: UUID) -> list[Approval]:
 
 def waiting_conditions(site_id: UUID, at_risk: Collection[UUID], now: datetime) -> list[WaitingApproval]:
     """The waiting approvals of a site whose space or incident is in `at_risk` (ids of spaces and incidents)."""
+    if not at_risk:
+        return []
     site = one(Site, site_id)
     rows = Approval.objects.filter(decision="", expires_at__gt=now, run__site_id=site_id).select_related(
         "run__definition", "run__space"

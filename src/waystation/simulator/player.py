@@ -64,6 +64,7 @@ class Player:
                 self.clock.advance_to(max(due.at, self.clock.now()))
                 self._take(due)
             self.clock.advance_to(end)
+            self.rounds.judge_waiting(end)
             self._scripted(end)
             self._loops(end)
             if on_minute is not None:
@@ -73,7 +74,6 @@ class Player:
         if isinstance(due, Delivery):
             answer = due.send(self.uplink)
             self.accepted += answer.is_accepted
-            self.rounds.judge_waiting(self.clock.now())
         elif isinstance(due, Acknowledgement):
             self._acknowledge(due)
         else:

@@ -10,7 +10,7 @@ from uuid import UUID
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import proving, reader
 from waystation.telemetry.models import Calibration
-from waystation.telemetry.queries import hold_of, judging_profile
+from waystation.telemetry.setup import hold_of, judging_profile
 
 LANES = ("door", "compressor", "defrost", "power")
 

@@ -1,49 +1,55 @@
-"""Judging: frame by frame from the log, inside the transaction of whoever asks.
+"""Judging: frames from the log, inside the transaction of whoever asks.
 
-The engine holds one `Track` per sensor. It writes excursions, doubts, heads and its own progress; when the
-transaction is rolled back the caller says `forget`, and the tracks are rebuilt from the store up to the progress
-that was committed. A late reading makes the window of its sensor be folded again from the store.
+The engine holds one `Track` per sensor. It writes excursions, doubts, heads, what is known now and its own progress;
+when the transaction is rolled back the caller says `forget`, and the tracks are rebuilt from the store up to the
+progress that was committed. A late reading makes the window of its sensor be folded again from the store.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from waystation.evidence.models import LogEntry
 from waystation.kernel.authority import Authority
-from waystation.registry.models import Sensor, Site
-from waystation.telemetry import reader, stores
+from waystation.telemetry import present, reader, setup, stores
 from waystation.telemetry.live import RECENT_S, Track, at
-from waystation.telemetry.models import Calibration, DeviceHead, Excursion, Progress, SiteState
-from waystation.telemetry.queries import hold_of, judging_profile
+from waystation.telemetry.models import DeviceHead, Excursion, Progress, SiteState
 from waystation.telemetry.record_findings import note_doubts, note_excursions, note_head
 from waystation.telemetry.rules.verdict import SensorFold
+from waystation.telemetry.setup import SiteSetup
 from waystation.telemetry.store.log import Frame, Position
 
-SETUP_KINDS = (
-    "registry.sensor_created",
-    "registry.sensor_changed",
-    "registry.sensor_removed",
-    "registry.space_changed",
-    "registry.profile_approved",
-    "telemetry.probe_bound",
-)
 FRESH_AFTER_S = 6 * 3600.0
 LATE_MARGIN_S = 7200.0
+MOST_AT_ONCE = 32  # frames judged in one transaction
 
 
 @dataclass(slots=True)
 class SiteTracks:
     """The tracks of one site, and the setup that they were made from."""
 
-    setup: int
+    setup: SiteSetup
     tracks: dict[str, Track] = field(default_factory=dict)
     last_frame_s: float | None = None
     has_news: bool = False  # an excursion was written down that nobody has acted on yet
     saved: SiteState | None = None
     heads: dict[UUID, DeviceHead] = field(default_factory=dict)
+    newest: dict[str, dict[str, float | None]] = field(default_factory=dict)  # what is known of a sensor, by code
+    calm: dict[str, float] = field(default_factory=dict)  # until when a sensor interests nobody, by code
+
+    def look_at(self, codes: Iterable[str]) -> None:
+        """Note what these sensors say now."""
+        for code in codes:
+            track = self.tracks[code]
+            self.calm[code] = track.calm_until_s()
+            if track.last_s is not None:
+                self.newest[code] = track.newest()
+
+    def calm_until_s(self) -> float:
+        """Until when no sensor of the site says anything that a person could have to hear about."""
+        return min(self.calm.values(), default=0.0)
 
 
 class Engine:
@@ -53,13 +59,14 @@ class Engine:
         self.partition = partition
         self.sites: dict[UUID, SiteTracks] = {}
         self._progress: Progress | None = None
+        self._marker = -1
 
     def position(self) -> Position:
         """Up to where the log is judged and committed."""
         row = self._progress or Progress.objects.filter(partition=self.partition).first()
         return Position(row.file, row.offset) if row else Position(1, 0)
 
-    def waiting(self, most: int) -> list[tuple[Frame, Position]]:
+    def waiting(self, most: int = MOST_AT_ONCE) -> list[tuple[Frame, Position]]:
         """The next frames to judge."""
         found = []
         for item in stores.log().read(self.position()):
@@ -68,42 +75,82 @@ class Engine:
                 break
         return found
 
-    def forget(self, site_id: UUID) -> None:
-        """Drop what is in memory of a site: its transaction did not commit."""
-        self.sites.pop(site_id, None)
+    def forget(self, site_ids: Iterable[UUID]) -> None:
+        """Drop what is in memory of some sites: their transaction did not commit."""
+        for site_id in site_ids:
+            self.sites.pop(site_id, None)
         self._progress = None
 
-    def judge(self, by: Authority, frame: Frame, position: Position, *, now: datetime) -> UUID:
-        """Judge one frame; call it inside a transaction. Returns the site. Judging a frame twice changes nothing."""
+    def judge(self, by: Authority, frames: Sequence[tuple[Frame, Position]], *, now: datetime) -> list[UUID]:
+        """Judge frames in the order of the log; call it inside a transaction.
+
+        Returns the sites that were heard. Judging a frame twice changes nothing.
+        """
         by.require("platform.operate")
-        site_id = UUID(frame.head["site"])
+        self.follow_setup()
+        heard: dict[UUID, SiteTracks] = {}
+        for frame, position in frames:
+            site_id = UUID(frame.head["site"])
+            heard[site_id] = self._take(by, site_id, frame, position, now)
+        for site_id, state in heard.items():
+            note_doubts(by, site_id, state.tracks.values(), now=now)
+            self._save_state(site_id, state, now)
+        self._advance(frames[-1][1])
+        return list(heard)
+
+    def _take(self, by: Authority, site_id: UUID, frame: Frame, position: Position, now: datetime) -> SiteTracks:
         state = self.tracks(site_id)
         late: dict[str, float] = {}
+        touched: set[str] = set()
         for row in sorted(reader.rows_of(frame), key=lambda r: r.observed_us):
             track = state.tracks.get(row.sensor)
-            if track is not None and not track.take(row.observed_us / 1e6, row.value):
+            if track is None:
+                continue
+            touched.add(row.sensor)
+            if not track.take(row.observed_us / 1e6, row.value):
                 late[row.sensor] = min(late.get(row.sensor, row.observed_us / 1e6), row.observed_us / 1e6)
-        self._advance(position)
         for code, oldest_s in late.items():
             self._fold_again(site_id, state.tracks[code], oldest_s, position)
         state.last_frame_s = now.timestamp()
         note_head(by, frame, state.heads, now)
         if note_excursions(by, site_id, state.tracks.values(), late=set(late), now=now):
             state.has_news = True
-        note_doubts(by, site_id, state.tracks.values(), now=now)
-        self._save_state(site_id, state, now)
-        for track in state.tracks.values():
+        state.look_at(touched)
+        for code in touched:
+            track = state.tracks[code]
             if track.fold is not None and track.last_s and track.last_s - track.fold.from_s > FRESH_AFTER_S:
                 track.start_afresh()
-        return site_id
+        return state
+
+    def follow_setup(self) -> None:
+        """Drop the tracks of sites whose sensors, spaces, profiles or probes were changed since they were made."""
+        marker = setup.marker()
+        if marker == self._marker:
+            return
+        changed = setup.changed_since(self._marker)
+        for site_id in [s for s in self.sites if changed is None or s in changed]:
+            del self.sites[site_id]
+        self._marker = marker
 
     def tracks(self, site_id: UUID) -> SiteTracks:
-        """The site's tracks, rebuilt from the store when they are not here or the setup changed."""
-        setup = LogEntry.objects.filter(site_id=site_id, kind__in=SETUP_KINDS).count()
-        held = self.sites.get(site_id)
-        if held is None or held.setup != setup:
-            held = self.sites[site_id] = self._rebuild(site_id, setup)
-        return held
+        """The site's tracks, rebuilt from the store when they are not here."""
+        if site_id not in self.sites:
+            self.sites[site_id] = self._rebuild(site_id)
+        return self.sites[site_id]
+
+    def refresh(self, site_ids: Iterable[UUID], now: datetime) -> None:
+        """Have tracks of each of these sites, and what is known of it written down; call it inside a transaction.
+
+        When it names every site, whoever reads what is written down need not look at any change of setup before this.
+        """
+        self.follow_setup()
+        for site_id in site_ids:
+            if site_id not in self.sites:
+                self._save_state(site_id, self.tracks(site_id), now)
+        progress = self._progress_row()
+        if progress.setup != self._marker:
+            progress.setup = self._marker
+            progress.save()
 
     def recent(self, site_id: UUID, code: str, since_s: float) -> list[tuple[float, float]]:
         """The corrected values of a sensor since an instant, as (Unix seconds, value), at most four hours back."""
@@ -113,20 +160,24 @@ class Engine:
     def is_quiet(self, site_id: UUID, now: datetime) -> bool:
         """True when no sensor of the site says anything that a person could have to hear about."""
         held = self.sites.get(site_id)
-        if held is None or held.has_news:
-            return False
-        return all(track.is_calm(now.timestamp()) for track in held.tracks.values())
+        return held is not None and not held.has_news and now.timestamp() <= held.calm_until_s()
 
     def acted_on(self, site_id: UUID) -> None:
         """What was written down of the site has been acted on, in the same transaction."""
         if site_id in self.sites:
             self.sites[site_id].has_news = False
 
-    def _rebuild(self, site_id: UUID, setup: int) -> SiteTracks:
-        state = SiteTracks(setup, {t.code: t for t in _tracks_of(site_id)})
-        saved = SiteState.objects.filter(site_id=site_id).first()
-        if saved is None:
-            return state
+    def _rebuild(self, site_id: UUID) -> SiteTracks:
+        made = setup.read([site_id])[site_id]
+        state = SiteTracks(made, {t.code: t for t in setup.tracks_of(made)})
+        saved = state.saved = SiteState.objects.filter(site_id=site_id).first()
+        if saved is not None:
+            self._replay(site_id, state, saved)
+        state.look_at(state.tracks)
+        return state
+
+    def _replay(self, site_id: UUID, state: SiteTracks, saved: SiteState) -> None:
+        """Feed the tracks with what the store holds of the last hours, and of every excursion that runs."""
         open_since = Excursion.objects.filter(site_id=site_id, ended_at=None, superseded_at=None).order_by("started_at")
         first = open_since.values_list("started_at", flat=True).first()
         begin_s = saved.at.timestamp() - RECENT_S
@@ -145,7 +196,6 @@ class Engine:
                 ):
                     track.changed_s = float(held["changed_s"]) if held.get("changed_s") else track.changed_s
         state.last_frame_s = saved.last_frame_at.timestamp() if saved.last_frame_at else None
-        return state
 
     def _fold_again(self, site_id: UUID, track: Track, oldest_s: float, position: Position) -> None:
         """Fold the window that a late reading changes: from before it, or before the excursion that it falls in."""
@@ -166,56 +216,20 @@ class Engine:
             fold.feed(row.observed_us / 1e6, None if row.value is None else row.value + track.offset_c)
         track.fold = fold
 
-    def _advance(self, position: Position) -> None:
+    def _progress_row(self) -> Progress:
         if self._progress is None:
             held = Progress.objects.filter(partition=self.partition).first()
             self._progress = held or Progress(partition=self.partition)
-        self._progress.file, self._progress.offset = position.file, position.offset
-        self._progress.save()
+        return self._progress
 
-    def _save_state(self, site_id: UUID, state: SiteTracks, now: datetime) -> None:
-        if state.saved is None:
-            state.saved = SiteState.objects.filter(site_id=site_id).first() or SiteState(site_id=site_id)
-        row = state.saved
-        row.at, row.last_frame_at = now, at(state.last_frame_s) if state.last_frame_s else None
-        row.sensors = {code: _newest(track) for code, track in state.tracks.items() if track.last_s is not None}
+    def _advance(self, position: Position) -> None:
+        row = self._progress_row()
+        row.file, row.offset = position.file, position.offset
         row.save()
 
-
-def _newest(track: Track) -> dict[str, float | None]:
-    trend = track.trend_per_h() if track.quantity == "temperature" else None
-    return {
-        "at_s": track.last_s,
-        "value": track.value,
-        "changed_s": track.changed_s,
-        "longest_flat_s": track.longest_flat_s,
-        "trend_per_h": None if trend is None else round(trend, 4),
-        "beyond_usual_c": round(track.beyond_usual(), 3) if track.profile is not None else 0.0,
-    }
-
-
-def _tracks_of(site_id: UUID) -> list[Track]:
-    site = Site.objects.get(pk=site_id)
-    sensors = Sensor.objects.filter(site=site, removed_at=None).select_related("space__profile", "site")
-    offsets = dict(
-        Calibration.objects.filter(sensor__site=site, unbound_at=None, passed=True).values_list("sensor_id", "offset_c")
-    )
-    return [_track(sensor, offsets.get(sensor.pk, 0.0)) for sensor in sensors]
-
-
-def _track(sensor: Sensor, offset_c: float) -> Track:
-    return Track(
-        sensor_id=str(sensor.pk),
-        code=sensor.code,
-        quantity=sensor.quantity,
-        role=sensor.role,
-        space_id=str(sensor.space_id) if sensor.space_id else None,
-        device_id=str(sensor.device_id) if sensor.device_id else None,
-        interval_s=float(sensor.interval_s),
-        hold_s=hold_of(sensor),
-        low_possible=sensor.low_possible,
-        high_possible=sensor.high_possible,
-        profile=judging_profile(sensor),
-        offset_c=offset_c,
-        report_s=float(sensor.site.report_s),
-    )
+    def _save_state(self, site_id: UUID, state: SiteTracks, now: datetime) -> None:
+        row = state.saved = state.saved or SiteState(site_id=site_id)
+        row.at, row.last_frame_at = now, at(state.last_frame_s) if state.last_frame_s else None
+        row.sensors = dict(state.newest)
+        row.newest_at, row.spaces = present.summary_of(state.tracks.values())
+        row.save()

@@ -143,24 +143,39 @@ class Track:
             return 0.0
         return max(0.0, self.value - max(before)) or min(0.0, self.value - min(before))
 
-    def is_silent(self, now_s: float) -> bool:
-        """True when the newest reading no longer holds, although its gateway should have sent by now."""
-        return self.last_s is None or now_s - self.last_s > self.hold_s + self.report_s
+    def heard_until_s(self) -> float:
+        """Until when the newest reading holds: its gateway should have sent another by then; 0 when none came."""
+        return 0.0 if self.last_s is None else self.last_s + self.hold_s + self.report_s
 
-    def is_calm(self, now_s: float) -> bool:
-        """True when nothing it says could interest a person: in range, steady, heard, its state normal."""
-        if self.is_silent(now_s):
-            return False
+    def calm_until_s(self) -> float:
+        """Until when nothing it says could interest a person: in range, steady, heard, its state normal; 0 if it does.
+
+        Silence interests from the instant at which the newest reading no longer holds, a door from its ten minutes on.
+        """
+        until_s = self.heard_until_s()
         if self.quantity == "temperature":
             if self.profile is None:
-                return True
+                return until_s
             calm = abs(self.beyond_usual()) < USUAL_MARGIN_C or abs(self.trend_per_h() or 0.0) < CALM_TREND_C_PER_H
-            return not self.is_out and calm and self.frozen_since_s() is None and self.implausible_since_s is None
+            plain = self.frozen_since_s() is None and self.implausible_since_s is None
+            return until_s if calm and plain and not self.is_out else 0.0
         if self.quantity == "humidity":
-            return self.value is None or self.value <= CALM_HUMIDITY_PCT
-        if self.quantity == "door" and self.changed_s is not None and now_s - self.changed_s < DOOR_CALM_S:
-            return True
-        return self.value is None or self.value == NORMAL.get(self.quantity, self.value)
+            return until_s if self.value is None or self.value <= CALM_HUMIDITY_PCT else 0.0
+        if self.value is None or self.value == NORMAL.get(self.quantity, self.value):
+            return until_s
+        return min(until_s, (self.changed_s or 0.0) + DOOR_CALM_S) if self.quantity == "door" else 0.0
+
+    def newest(self) -> dict[str, float | None]:
+        """What is known of the sensor, as it is written down."""
+        trend = self.trend_per_h() if self.quantity == "temperature" else None
+        return {
+            "at_s": self.last_s,
+            "value": self.value,
+            "changed_s": self.changed_s,
+            "longest_flat_s": self.longest_flat_s,
+            "trend_per_h": None if trend is None else round(trend, 4),
+            "beyond_usual_c": round(self.beyond_usual(), 3) if self.profile is not None else 0.0,
+        }
 
     def frozen_since_s(self) -> float | None:
         """Since when the value stands still, once that is longer than this sensor's own history allows."""

@@ -14,14 +14,17 @@ class Progress(Row):
     partition = models.CharField(max_length=24, unique=True)
     file = models.BigIntegerField(default=1)
     offset = models.BigIntegerField(default=0)
+    setup = models.BigIntegerField(default=-1)  # the newest change of setup that every site's state reflects
 
 
 class SiteState(Row):
-    """The newest value of every sensor of a site, for pages that ask what is known now."""
+    """What is known of a site now, for pages: the newest of every sensor, and until when each space is heard."""
 
     site = models.OneToOneField(Site, on_delete=models.PROTECT, related_name="telemetry_state")
     at = models.DateTimeField()
     last_frame_at = models.DateTimeField(null=True, blank=True)
+    newest_at = models.DateTimeField(null=True, blank=True)
+    spaces = models.JSONField(default=dict)  # until when (Unix seconds) all judging sensors of a space are heard
     sensors = models.JSONField(default=dict)
 
 

@@ -13,7 +13,6 @@ from itertools import groupby, zip_longest
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import models as m
 from waystation.telemetry import reader
-from waystation.telemetry.queries import hold_of, judging_profile
 from waystation.telemetry.rules.profile import Profile
 from waystation.telemetry.rules.series import Reading, is_usable
 from waystation.telemetry.rules.space import SpaceJudgement, combined_timeline, judge_space
@@ -25,6 +24,7 @@ from waystation.telemetry.rules.verdict import (
     judge_sensor,
     seconds_by_kind,
 )
+from waystation.telemetry.setup import hold_of, judging_profile
 from waystation.telemetry.store.segments import Stored
 
 BEFORE_US = 1_800_000_000  # no reading holds longer

@@ -7,35 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from waystation.registry.models import ProductProfile, Sensor, Site, Space
+from waystation.registry.models import Sensor, Space
 from waystation.telemetry import models as m
+from waystation.telemetry import setup
 from waystation.telemetry.models import Segment
-from waystation.telemetry.rules.profile import Profile, parse_rule
+from waystation.telemetry.setup import SiteSetup, hold_of, profile_row
 from waystation.telemetry.views import OpenExcursion, SensorView, SiteView, SpaceView
-
-
-def profile_of(row: ProductProfile, hold_s: float | None = None) -> Profile:
-    """The judging profile of a registry record."""
-    rules = tuple(parse_rule(rule, f"rules[{number}]") for number, rule in enumerate(row.rules))
-    return Profile(row.name, row.low_c, row.high_c, rules, hold_s, row.guard_band_c)
-
-
-def hold_of(sensor: Sensor) -> float:
-    """How long a reading stands for the time after it: set by QA, else 1.5 x the interval, never over 30 min."""
-    return min(float(sensor.hold_s or 1.5 * sensor.interval_s), 1800.0)
-
-
-def judging_profile(sensor: Sensor) -> Profile | None:
-    """The profile that this sensor judges, or None when its role does not judge."""
-    row = _profile_row(sensor)
-    return None if row is None else profile_of(row)
-
-
-def _profile_row(sensor: Sensor) -> ProductProfile | None:
-    space = sensor.space
-    if space is None or space.profile is None or sensor.quantity != "temperature":
-        return None
-    return space.profile if sensor.role in space.profile.judging_roles else None
 
 
 def segment_digests() -> dict[str, str]:
@@ -52,32 +29,29 @@ def site_view(site_id: UUID, now: datetime) -> SiteView:
     return site_views([site_id], now)[site_id]
 
 
-def site_views(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, SiteView]:
-    """`site_view` of many sites with a handful of queries."""
-    states = {s.site_id: s for s in m.SiteState.objects.filter(site_id__in=site_ids)}
-    sites = Site.objects.in_bulk(site_ids)
-    spaces = {s.pk: s for s in Space.objects.filter(site_id__in=site_ids).select_related("profile")}
+def site_views(
+    site_ids: Sequence[UUID], now: datetime, setups: Mapping[UUID, SiteSetup] | None = None
+) -> dict[UUID, SiteView]:
+    """`site_view` of many sites with a handful of queries; `setups` are those of the sites, when somebody has them."""
+    setups = setups or setup.read(site_ids)
+    states = {s.site_id: s.sensors for s in m.SiteState.objects.filter(site_id__in=site_ids)}
     doubts = {d.sensor_id: d for d in m.Doubt.objects.filter(sensor__site_id__in=site_ids, ended_at=None)}
-    bound = m.Calibration.objects.filter(sensor__site_id__in=site_ids, unbound_at=None)
-    certificates = dict(bound.values_list("sensor_id", "valid_until"))
     duties = {d.space_id: d for d in m.HandDuty.objects.filter(space__site_id__in=site_ids, ended_at=None)}
     open_of: dict[UUID, list[OpenExcursion]] = {}
     for row in m.Excursion.objects.filter(site_id__in=site_ids, ended_at=None, superseded_at=None):
         open_of.setdefault(row.sensor_id, []).append(_open_excursion(row))
-    of_site: dict[UUID, list[SensorView]] = {}
-    of_space: dict[UUID, list[SensorView]] = {}
-    for sensor in Sensor.objects.filter(site_id__in=site_ids, removed_at=None):
-        sensor.site, sensor.space = sites[sensor.site_id], spaces[sensor.space_id] if sensor.space_id else None
-        held = states[sensor.site_id].sensors.get(sensor.code, {}) if sensor.site_id in states else {}
-        shown = _sensor_view(sensor, held, doubts.get(sensor.pk), certificates.get(sensor.pk), now)
-        of_site.setdefault(sensor.site_id, []).append(shown)
-        if sensor.space_id is not None:
-            of_space.setdefault(sensor.space_id, []).append(shown)
-    rooms: dict[UUID, list[SpaceView]] = {}
-    for space in spaces.values():
-        view = _space_view(space, of_space.get(space.pk, ()), open_of, duties.get(space.pk))
-        rooms.setdefault(space.site_id, []).append(view)
-    return {key: _site_view(key, rooms.get(key, ()), of_site.get(key, ()), now) for key in site_ids}
+    found = {}
+    for key in site_ids:
+        made, held = setups[key], states.get(key, {})
+        sensors = [
+            _sensor_view(s, held.get(s.code, {}), doubts.get(s.pk), made.valid_until(s.pk), now) for s in made.sensors
+        ]
+        inside: dict[UUID | None, list[SensorView]] = {}
+        for sensor in sensors:
+            inside.setdefault(sensor.space_id, []).append(sensor)
+        spaces = [_space_view(s, inside.get(s.pk, ()), open_of, duties.get(s.pk)) for s in made.spaces]
+        found[key] = _site_view(key, spaces, sensors, now)
+    return found
 
 
 def _site_view(site_id: UUID, spaces: Sequence[SpaceView], sensors: Sequence[SensorView], now: datetime) -> SiteView:
@@ -102,7 +76,7 @@ def _sensor_view(
         space_id=sensor.space_id,
         device_id=sensor.device_id,
         hold_s=hold_s + sensor.site.report_s,
-        judges=_profile_row(sensor) is not None,
+        judges=profile_row(sensor) is not None,
         last_at=last_at,
         value=held.get("value"),
         since=_when(held.get("changed_s")),

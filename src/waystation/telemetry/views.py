@@ -86,7 +86,7 @@ class SpaceView:
     def state(self) -> str:
         """out_of_range, not_proven or in_range_proven at this instant, by the newest readings alone."""
         if self.excursions:
-            return "out_high" if self.excursions[0].direction == "high" else "out_low"
+            return "out_high" if any(e.direction == "high" for e in self.excursions) else "out_low"
         judging = self.judging
         if not judging or self.is_unmonitored or any(s.is_silent or s.doubt for s in judging):
             return "not_proven"

@@ -58,9 +58,9 @@ def run(world: World, until: datetime) -> tuple[Direct, Engine]:
         if isinstance(due, Delivery):
             uplink.now = due.at
             assert due.send(uplink).is_accepted
-            for frame, position in engine.waiting(100):
+            while waiting := engine.waiting():
                 with transaction.atomic():
-                    engine.judge(by, frame, position, now=due.at)
+                    engine.judge(by, waiting, now=due.at)
     return uplink, engine
 
 

@@ -60,8 +60,8 @@ def judge(engine: Engine, now: datetime) -> int:
     """Judge what waits, each frame in a transaction of its own; returns how many."""
     done = 0
     while waiting := engine.waiting(100):
-        for frame, position in waiting:
+        for one in waiting:
             with transaction.atomic():
-                engine.judge(system_authority("test"), frame, position, now=now)
+                engine.judge(system_authority("test"), [one], now=now)
             done += 1
     return done

@@ -86,13 +86,12 @@ def test_a_crash_after_judging_and_before_commit_loses_and_doubles_nothing(now: 
     for row in minutes(probe, now, WARM):
         deliver(space, [row], now + timedelta(minutes=20))
     while waiting := engine.waiting(1):
-        (frame, position) = waiting[0]
         with transaction.atomic():
-            engine.judge(system_authority("test"), frame, position, now=now + timedelta(minutes=20))
+            engine.judge(system_authority("test"), waiting, now=now + timedelta(minutes=20))
             transaction.set_rollback(True)
-        engine.forget(space.site_id)
+        engine.forget([space.site_id])
         with transaction.atomic():
-            engine.judge(system_authority("test"), frame, position, now=now + timedelta(minutes=20))
+            engine.judge(system_authority("test"), waiting, now=now + timedelta(minutes=20))
     assert _story() == [("high", 9.1, "06:05-06:10", 300.0)]
 
 

@@ -1,0 +1,84 @@
+"""The state of every space of many sites at an instant, from one row per site: for lists over the whole network."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from waystation.telemetry import setup
+from waystation.telemetry.live import Track, at
+from waystation.telemetry.models import Doubt, Excursion, HandDuty, Progress, SiteState
+from waystation.telemetry.queries import site_views
+
+MOST_NAMED = 500  # more sites than this are not named in a query
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """One site now: each judging space with its state (as `SpaceView.state`), and when the site was last heard."""
+
+    states: Mapping[UUID, str]
+    newest_at: datetime | None
+
+    @property
+    def worst(self) -> str:
+        """The worst state of any space; empty where no space is judged."""
+        found = set(self.states.values())
+        return next((s for s in ("out_high", "out_low", "not_proven", "in_range_proven") if s in found), "")
+
+
+def summary_of(tracks: Iterable[Track]) -> tuple[datetime | None, dict[str, float]]:
+    """When the site was last heard, and until when (Unix seconds) every judging sensor of each space is heard."""
+    newest: float | None = None
+    spaces: dict[str, float] = {}
+    for track in tracks:
+        if track.last_s is not None:
+            newest = track.last_s if newest is None else max(newest, track.last_s)
+        if track.profile is not None and track.space_id is not None:
+            until_s = track.heard_until_s()
+            spaces[track.space_id] = min(spaces.get(track.space_id, until_s), until_s)
+    return None if newest is None else at(newest), spaces
+
+
+def present(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, Present]:
+    """The present of some sites. It says what `site_views` says, without reading every sensor."""
+    rows = SiteState.objects.filter(site_id__in=site_ids) if len(site_ids) < MOST_NAMED else SiteState.objects.all()
+    kept = {key: (heard, spaces) for key, heard, spaces in rows.values_list("site_id", "newest_at", "spaces")}
+    seen = Progress.objects.filter(partition="all").values_list("setup", flat=True).first()
+    changed = setup.changed_since(-1 if seen is None else seen)
+    plain = [key for key in site_ids if key in kept and changed is not None and key not in changed]
+    out, doubted, found = _directions(), _unproven(), dict[UUID, Present]()
+    for key in plain:
+        heard, spaces = kept[key]
+        states = {UUID(text): until_s for text, until_s in spaces.items()}
+        found[key] = Present({s: _state(s, until_s, out, doubted, now) for s, until_s in states.items()}, heard)
+    others = [key for key in site_ids if key not in found]
+    for key, view in site_views(others, now).items() if others else ():
+        found[key] = Present({s.id: s.state for s in view.spaces if s.judging}, view.newest_at)
+    return found
+
+
+def _state(
+    space_id: UUID, until_s: float, out: Mapping[UUID, str], doubted: Collection[UUID | None], now: datetime
+) -> str:
+    if space_id in out:
+        return out[space_id]
+    return "in_range_proven" if now.timestamp() <= until_s and space_id not in doubted else "not_proven"
+
+
+def _unproven() -> set[UUID | None]:
+    """The spaces of which a sensor is in doubt, or that live on hand readings."""
+    doubted = Doubt.objects.filter(ended_at=None).values_list("sensor__space_id", flat=True)
+    return {*doubted, *HandDuty.objects.filter(ended_at=None).values_list("space_id", flat=True)}
+
+
+def _directions() -> dict[UUID, str]:
+    """The spaces with an open excursion, by its direction; where several run, as `SpaceView.state` names the first."""
+    running = Excursion.objects.filter(ended_at=None, superseded_at=None).order_by("-started_at")
+    found: dict[UUID, str] = {}
+    for space_id, direction in running.values_list("space_id", "direction"):
+        if found.get(space_id) != "out_high":
+            found[space_id] = f"out_{direction}"
+    return found

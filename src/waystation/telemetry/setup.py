@@ -1,0 +1,131 @@
+"""How a site is set up for judging: its spaces, sensors, profiles and bound probes; and whether that has changed.
+
+Every change of the setup is an entry in the log, so the newest such entry marks what a reader of the setup has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Max
+
+from waystation.evidence.models import LogEntry
+from waystation.registry.models import ProductProfile, Sensor, Site, Space
+from waystation.telemetry.live import Track
+from waystation.telemetry.models import Calibration
+from waystation.telemetry.rules.profile import Profile, parse_rule
+
+KINDS = (
+    "registry.sensor_created",
+    "registry.sensor_changed",
+    "registry.sensor_removed",
+    "registry.space_created",
+    "registry.space_changed",
+    "registry.site_changed",
+    "registry.product_profile_changed",
+    "registry.profile_approved",
+    "telemetry.probe_bound",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSetup:
+    """A site's rows: each sensor carries its site and space, each space its profile; probes by sensor."""
+
+    site: Site
+    spaces: tuple[Space, ...]
+    sensors: tuple[Sensor, ...]
+    calibrations: dict[UUID, Calibration]
+
+    def valid_until(self, sensor_id: UUID) -> datetime | None:
+        """The end of the certificate of the probe that is bound to a sensor now."""
+        held = self.calibrations.get(sensor_id)
+        return held.valid_until if held else None
+
+
+def read(site_ids: Sequence[UUID]) -> dict[UUID, SiteSetup]:
+    """The setup of some sites, with four queries."""
+    sites = Site.objects.in_bulk(site_ids)
+    spaces = {s.pk: s for s in Space.objects.filter(site_id__in=site_ids).select_related("profile")}
+    bound = Calibration.objects.filter(sensor__site_id__in=site_ids, unbound_at=None)
+    probes = {c.sensor_id: c for c in bound}
+    rooms: dict[UUID, list[Space]] = {key: [] for key in site_ids}
+    for space in spaces.values():
+        space.site = sites[space.site_id]
+        rooms[space.site_id].append(space)
+    held: dict[UUID, list[Sensor]] = {key: [] for key in site_ids}
+    for sensor in Sensor.objects.filter(site_id__in=site_ids, removed_at=None):
+        sensor.site, sensor.space = sites[sensor.site_id], spaces[sensor.space_id] if sensor.space_id else None
+        held[sensor.site_id].append(sensor)
+    return {
+        key: SiteSetup(
+            sites[key], tuple(rooms[key]), tuple(held[key]), {s.pk: probes[s.pk] for s in held[key] if s.pk in probes}
+        )
+        for key in site_ids
+    }
+
+
+def marker() -> int:
+    """The number of the newest entry that changed any setup."""
+    newest = (LogEntry.objects.filter(kind=kind).aggregate(seq=Max("seq"))["seq"] for kind in KINDS)
+    return max((seq for seq in newest if seq is not None), default=0)
+
+
+def changed_since(seen: int) -> set[UUID] | None:
+    """The sites whose setup changed after the entry `seen`; None when it may be any site."""
+    if seen < 0:
+        return None
+    sites = set(LogEntry.objects.filter(kind__in=KINDS, seq__gt=seen).values_list("site_id", flat=True))
+    return None if None in sites else {key for key in sites if key is not None}
+
+
+def profile_of(row: ProductProfile, hold_s: float | None = None) -> Profile:
+    """The judging profile of a registry record."""
+    rules = tuple(parse_rule(rule, f"rules[{number}]") for number, rule in enumerate(row.rules))
+    return Profile(row.name, row.low_c, row.high_c, rules, hold_s, row.guard_band_c)
+
+
+def hold_of(sensor: Sensor) -> float:
+    """How long a reading stands for the time after it: set by QA, else 1.5 x the interval, never over 30 min."""
+    return min(float(sensor.hold_s or 1.5 * sensor.interval_s), 1800.0)
+
+
+def judging_profile(sensor: Sensor) -> Profile | None:
+    """The profile that this sensor judges, or None when its role does not judge."""
+    row = profile_row(sensor)
+    return None if row is None else profile_of(row)
+
+
+def profile_row(sensor: Sensor) -> ProductProfile | None:
+    """The registry record of the profile that this sensor judges, or None."""
+    space = sensor.space
+    if space is None or space.profile is None or sensor.quantity != "temperature":
+        return None
+    return space.profile if sensor.role in space.profile.judging_roles else None
+
+
+def tracks_of(setup: SiteSetup) -> list[Track]:
+    """A fresh track for each sensor, corrected by the offset of its probe where that passed."""
+    offsets = {key: row.offset_c for key, row in setup.calibrations.items() if row.passed}
+    return [_track(sensor, offsets.get(sensor.pk, 0.0)) for sensor in setup.sensors]
+
+
+def _track(sensor: Sensor, offset_c: float) -> Track:
+    return Track(
+        sensor_id=str(sensor.pk),
+        code=sensor.code,
+        quantity=sensor.quantity,
+        role=sensor.role,
+        space_id=str(sensor.space_id) if sensor.space_id else None,
+        device_id=str(sensor.device_id) if sensor.device_id else None,
+        interval_s=float(sensor.interval_s),
+        hold_s=hold_of(sensor),
+        low_possible=sensor.low_possible,
+        high_possible=sensor.high_possible,
+        profile=judging_profile(sensor),
+        offset_c=offset_c,
+        report_s=float(sensor.site.report_s),
+    )

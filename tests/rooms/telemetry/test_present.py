@@ -1,0 +1,112 @@
+"""The state of many spaces from one row per site says what the whole view says."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
+from waystation.access.queries import system_authority
+from waystation.registry import actions as registry
+from waystation.registry.models import Sensor, Space
+from waystation.telemetry.actions import care
+from waystation.telemetry.engine import Engine
+from waystation.telemetry.present import present
+from waystation.telemetry.queries import site_view
+from waystation.telemetry.setup import changed_since, marker
+
+pytestmark = pytest.mark.django_db
+BY = system_authority("test")
+
+
+def _agrees(space: Space, at: datetime) -> str:
+    """The state of the space, after both ways to read it were compared."""
+    short, view = present([space.site_id], at)[space.site_id], site_view(space.site_id, at)
+    assert short.newest_at == view.newest_at
+    assert short.states == {s.id: s.state for s in view.spaces if s.judging}
+    return short.states.get(space.pk, "")
+
+
+def _judged(space: Space, now: datetime) -> Engine:
+    engine = Engine()
+    judge(engine, now)
+    engine.refresh([space.site_id], now)
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("values", "state"), [([4.0] * 5, "in_range_proven"), ([4.0, 9.5], "out_high"), ([1.0], "out_low")]
+)
+def test_tel_05_the_short_way_says_what_the_view_says(now: datetime, values: list[float], state: str) -> None:
+    """In range, above, below; and an excursion that runs stays out when its sensor falls silent."""
+    space, (probe,) = a_monitored_space(now)
+    deliver(space, minutes(probe, now, values), now)
+    _judged(space, now + timedelta(minutes=len(values)))
+    assert _agrees(space, now + timedelta(minutes=len(values) - 1)) == state
+    later = _agrees(space, now + timedelta(hours=2))
+    assert later == ("not_proven" if state == "in_range_proven" else state)
+
+
+def test_tel_05_it_turns_at_the_instant_at_which_the_last_reading_no_longer_holds(now: datetime) -> None:
+    """The instant itself is still heard, the next second is not."""
+    space, (probe,) = a_monitored_space(now)
+    deliver(space, minutes(probe, now, [4.0]), now)
+    _judged(space, now)
+    states = [_agrees(space, now + timedelta(seconds=s)) for s in range(1200)]
+    turn = states.index("not_proven")
+    assert turn > 0
+    assert set(states[:turn]) == {"in_range_proven"}
+    assert set(states[turn:]) == {"not_proven"}
+
+
+def test_tel_05_what_was_never_heard_is_not_proven(now: datetime) -> None:
+    """With a row of state and without one."""
+    space, _ = a_monitored_space(now)
+    assert _agrees(space, now) == "not_proven"
+    _judged(space, now)
+    assert _agrees(space, now) == "not_proven"
+
+
+def test_a_change_of_setup_is_seen_before_anybody_judges_again(now: datetime) -> None:
+    """A second judging probe that was never heard makes the space not proven at once, and a removed one leaves it."""
+    space, (probe,) = a_monitored_space(now)
+    deliver(space, minutes(probe, now, [4.0]), now)
+    _judged(space, now)
+    assert _agrees(space, now) == "in_range_proven"
+    values = {"site": space.site, "space": space, "code": "second", "name": "Second", "quantity": "temperature"}
+    values |= {"role": probe.role, "unit": "c", "interval_s": 60}
+    second = registry.create(BY, "sensor", values, now=now)
+    assert isinstance(second, Sensor)
+    assert _agrees(space, now) == "not_proven"
+    registry.remove(BY, second, now=now, reason="not needed")
+    assert _agrees(space, now) == "in_range_proven"
+
+
+def test_the_marker_names_the_sites_that_changed_and_any_site_when_a_profile_did(now: datetime) -> None:
+    """A sensor belongs to a site; a profile to all."""
+    space, (probe,) = a_monitored_space(now)
+    before = marker()
+    assert changed_since(before) == set()
+    registry.remove(BY, probe, now=now, reason="broken")
+    assert changed_since(before) == {space.site_id}
+    assert space.profile is not None
+    registry.approve_profile(BY, space.profile.pk, now=now, reason="read")
+    assert changed_since(before) is None
+    assert changed_since(marker()) == set()
+
+
+def test_a_probe_bound_while_judging_is_judged_by_from_the_next_reading_on(now: datetime) -> None:
+    """The engine that runs drops what it knew of the site, and corrects what comes by the new probe's offset."""
+    space, (probe,) = a_monitored_space(now)
+    deliver(space, minutes(probe, now, [7.8]), now)
+    engine = _judged(space, now)
+    assert _agrees(space, now) == "in_range_proven"
+    care.bind_probe(
+        BY, probe.pk, probe_serial="P-2", certificate="C-2", laboratory="ENAC 1", valid_from=now - timedelta(days=1),
+        valid_until=now + timedelta(days=365), offset_c=0.5, now=now,
+    )  # fmt: skip
+    deliver(space, minutes(probe, now + timedelta(minutes=1), [7.8]), now)
+    judge(engine, now + timedelta(minutes=1))
+    assert engine.recent(space.site_id, probe.code, 0.0)[-1][1] == pytest.approx(8.3)
+    assert _agrees(space, now + timedelta(minutes=1)) == "out_high"
