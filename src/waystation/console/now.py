@@ -52,8 +52,8 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     by: Authority = request.authority  # type: ignore[attr-defined]
     at = wiring.clock().now()
     whose = request.GET.get("whose", "all")
-    sites = list(registry.sites(by))
-    shown = watch(by, sites, at)
+    sites = registry.site_lines(by)
+    shown = watch(by, [s.id for s in sites], at)
     cover = alarms.covered_everywhere(at)
     people = access.names({s.person_id for c in cover for s in c.shifts})
     rows = [r for r in shown.rows if whose == "all" or (("You" in r.who) == (whose == "mine"))]

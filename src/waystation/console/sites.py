@@ -32,16 +32,17 @@ PERIODS = {"6h": ("6 h", 6), "24h": ("24 h", 24), "7d": ("7 days", 168), "30d": 
 def sites(request: HttpRequest) -> HttpResponse:
     """The visible sites with the state of their worst space, the worst first, a hundred to a page."""
     now, asked = wiring.clock().now(), request.GET.get("q", "").strip()
-    every = {s.pk: s for s in registry.sites(request.authority)}  # type: ignore[attr-defined]
-    seen = present(list(every), now)
+    every = registry.site_lines(request.authority)  # type: ignore[attr-defined]
+    seen = present([s.id for s in every], now)
     state = request.GET.get("state", "")
-    found = [s for s in every.values() if _is_asked(s, seen[s.pk].worst, asked, state)]
-    found.sort(key=lambda s: (s.state != "active", STATES.index(seen[s.pk].worst), s.name))
+    found = [s for s in every if _is_asked(s, seen[s.id].worst, asked, state)]
+    found.sort(key=lambda s: (s.state != "active", STATES.index(seen[s.id].worst), s.name))
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    shown = registry.sites(request.authority).in_bulk([s.id for s in page])  # type: ignore[attr-defined]
     context = {
         "section": "/sites/",
         "page": page,
-        "rows": [{"site": s, "present": seen[s.pk]} for s in page],
+        "rows": [{"site": shown[s.id], "present": seen[s.id]} for s in page],
         "found": len(found),
         "all": len(every),
         "counts": Counter(_group(p.worst) for p in seen.values()),
@@ -52,7 +53,7 @@ def sites(request: HttpRequest) -> HttpResponse:
     return render(request, "registry/sites.html", context)
 
 
-def _is_asked(site: Any, worst: str, asked: str, state: str) -> bool:
+def _is_asked(site: registry.SiteLine, worst: str, asked: str, state: str) -> bool:
     words = f"{site.code} {site.name} {site.city}".casefold()
     return asked.casefold() in words and state in ("", _group(worst))
 

@@ -100,9 +100,9 @@ class _Known:
     points: Mapping[str, Sequence[tuple[float, float]]]
 
 
-def watch(by: Authority, site_rows: Sequence[Any], now: datetime) -> Watch:
+def watch(by: Authority, site_ids: Sequence[UUID], now: datetime) -> Watch:
     """The whole list for the sites that a person sees."""
-    seen = present([s.pk for s in site_rows], now)
+    seen = present(site_ids, now)
     groups: dict[Any, list[Any]] = {}
     for alarm in alarms.active(by):
         if alarm.site_id in seen:
@@ -114,7 +114,7 @@ def watch(by: Authority, site_rows: Sequence[Any], now: datetime) -> Watch:
     spaces = {key: _verdict(state) for site in seen.values() for key, state in site.states.items()}
     notices = tuple(r for r in rows if not r.needs_somebody and r.state == "in_range_proven")
     quiet = {r.space_id for r in notices}
-    named = {a.space_id for group in groups.values() for a in group} - quiet
+    named = {str(key) for key in {a.space_id for group in groups.values() for a in group} - quiet}
     rest = [state for key, state in spaces.items() if key not in named]
     unseen = [a for a in alarms.unanswered_first(by) if a.cleared_at is not None]
     return Watch(

@@ -19,6 +19,7 @@ from waystation.registry.models import ServiceClass, Site
 from waystation.service_levels.rules.measures import Measure, at_most
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.continuity import Continuity, continuity
+from waystation.telemetry.present import present
 
 UNREACHABLE = ("site_unreachable", "device_unreachable")
 HOUR = 3600.0
@@ -69,7 +70,7 @@ def measure_sites(sites: Sequence[Site], start: datetime, end: datetime) -> list
     opened: dict[UUID, list[Incident]] = {}
     for incident in incidents.opened_between(start, end):
         opened.setdefault(incident.site_id, []).append(incident)
-    heard = telemetry.site_views([s.pk for s in sites], end)
+    heard = present([s.pk for s in sites], end)
     rows = [
         _measured(
             site,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import ForeignKey
 
 from waystation.evidence.actions import NewEntry, NewEvent, Receipt, name_log, record
 from waystation.evidence.rows import Row
@@ -195,19 +196,9 @@ def fill(row: R, kind: str, values: Mapping[str, Any]) -> R:
 
 
 def _write(by: Authority, row: R, kind: str, verb: str, now: datetime, reason: str = "") -> R:
-    try:
-        row.full_clean(validate_unique=True)
-    except ValidationError as error:
-        name, messages = next(iter(error.message_dict.items()))
-        taken = any("already exists" in text or "violated" in text for text in messages)
-        kind_of = Conflict(
-            "registry.taken", f"{kind}: {messages[0]}", "Use another name, or change the one that is there."
-        )
-        if taken:
-            raise kind_of from None
-        raise BadInput(
-            "registry.value", f"{kind}.{name}: {messages[0]}", "Correct it.", field=name, value=getattr(row, name, None)
-        ) from None
+    """Check the columns, then write; the database says what is taken, and only then is asked which column it was."""
+    here = {f.name for f in row._meta.concrete_fields if isinstance(f, ForeignKey) and f.is_cached(row)}
+    _clean(row, kind, exclude=here, validate_unique=False, validate_constraints=False)
     site_id = row.pk if isinstance(row, m.Site) else getattr(row, "site_id", None)
     try:
         with transaction.atomic():
@@ -215,8 +206,23 @@ def _write(by: Authority, row: R, kind: str, verb: str, now: datetime, reason: s
                 name_log(row.pk, row.network.slug)
             record([row], entry=NewEntry(f"registry.{kind}_{verb}", row.pk, by, now, site_id, reason))
     except IntegrityError:
+        _clean(row, kind)
         raise Conflict("registry.taken", f"This {kind} exists already.", "Change the one that is there.") from None
     return row
+
+
+def _clean(row: Row, kind: str, **how: Any) -> None:
+    try:
+        row.full_clean(**how)
+    except ValidationError as error:
+        name, messages = next(iter(error.message_dict.items()))
+        if any("already exists" in text or "violated" in text for text in messages):
+            raise Conflict(
+                "registry.taken", f"{kind}: {messages[0]}", "Use another name, or change the one that is there."
+            ) from None
+        raise BadInput(
+            "registry.value", f"{kind}.{name}: {messages[0]}", "Correct it.", field=name, value=getattr(row, name, None)
+        ) from None
 
 
 def zone_of(site: m.Site) -> ZoneInfo:

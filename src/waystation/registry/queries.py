@@ -37,6 +37,22 @@ def sites(authority: Authority, *, permission: str = "registry.read") -> QuerySe
     return rows if where is None else rows.filter(pk__in=where)
 
 
+@dataclass(frozen=True, slots=True)
+class SiteLine:
+    """A site as a list over the whole network needs it."""
+
+    id: UUID
+    code: str
+    name: str
+    city: str
+    state: str
+
+
+def site_lines(authority: Authority) -> list[SiteLine]:
+    """The sites that this principal may see, without what they refer to."""
+    return [SiteLine(*row) for row in sites(authority).values_list("pk", "code", "name", "city", "state")]
+
+
 def site(authority: Authority, key: UUID | str) -> m.Site:
     """One visible site by id or code."""
     return one(m.Site, key, among=sites(authority))

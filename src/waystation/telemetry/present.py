@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,9 +17,9 @@ MOST_NAMED = 500  # more sites than this are not named in a query
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """One site now: each judging space with its state (as `SpaceView.state`), and when the site was last heard."""
+    """One site now: each judging space (its id as text) with its state, as `SpaceView` says it; when it was heard."""
 
-    states: Mapping[UUID, str]
+    states: Mapping[str, str]
     newest_at: datetime | None
 
     @property
@@ -49,36 +49,29 @@ def present(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, Present]:
     seen = Progress.objects.filter(partition="all").values_list("setup", flat=True).first()
     changed = setup.changed_since(-1 if seen is None else seen)
     plain = [key for key in site_ids if key in kept and changed is not None and key not in changed]
-    out, doubted, found = _directions(), _unproven(), dict[UUID, Present]()
+    out, doubted, now_s, found = _directions(), _unproven(), now.timestamp(), dict[UUID, Present]()
     for key in plain:
         heard, spaces = kept[key]
-        states = {UUID(text): until_s for text, until_s in spaces.items()}
-        found[key] = Present({s: _state(s, until_s, out, doubted, now) for s, until_s in states.items()}, heard)
+        states = {s: "in_range_proven" if now_s <= until_s else "not_proven" for s, until_s in spaces.items()}
+        states |= dict.fromkeys(doubted & states.keys(), "not_proven") | {s: out[s] for s in out.keys() & states.keys()}
+        found[key] = Present(states, heard)
     others = [key for key in site_ids if key not in found]
     for key, view in site_views(others, now).items() if others else ():
-        found[key] = Present({s.id: s.state for s in view.spaces if s.judging}, view.newest_at)
+        found[key] = Present({str(s.id): s.state for s in view.spaces if s.judging}, view.newest_at)
     return found
 
 
-def _state(
-    space_id: UUID, until_s: float, out: Mapping[UUID, str], doubted: Collection[UUID | None], now: datetime
-) -> str:
-    if space_id in out:
-        return out[space_id]
-    return "in_range_proven" if now.timestamp() <= until_s and space_id not in doubted else "not_proven"
-
-
-def _unproven() -> set[UUID | None]:
+def _unproven() -> set[str]:
     """The spaces of which a sensor is in doubt, or that live on hand readings."""
     doubted = Doubt.objects.filter(ended_at=None).values_list("sensor__space_id", flat=True)
-    return {*doubted, *HandDuty.objects.filter(ended_at=None).values_list("space_id", flat=True)}
+    return {str(s) for s in (*doubted, *HandDuty.objects.filter(ended_at=None).values_list("space_id", flat=True))}
 
 
-def _directions() -> dict[UUID, str]:
-    """The spaces with an open excursion, by its direction; where several run, as `SpaceView.state` names the first."""
+def _directions() -> dict[str, str]:
+    """The spaces with an open excursion, by its direction; where both run, as `SpaceView.state`, the one above."""
     running = Excursion.objects.filter(ended_at=None, superseded_at=None).order_by("-started_at")
-    found: dict[UUID, str] = {}
+    found: dict[str, str] = {}
     for space_id, direction in running.values_list("space_id", "direction"):
-        if found.get(space_id) != "out_high":
-            found[space_id] = f"out_{direction}"
+        if found.get(str(space_id)) != "out_high":
+            found[str(space_id)] = f"out_{direction}"
     return found

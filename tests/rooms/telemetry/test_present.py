@@ -24,8 +24,8 @@ def _agrees(space: Space, at: datetime) -> str:
     """The state of the space, after both ways to read it were compared."""
     short, view = present([space.site_id], at)[space.site_id], site_view(space.site_id, at)
     assert short.newest_at == view.newest_at
-    assert short.states == {s.id: s.state for s in view.spaces if s.judging}
-    return short.states.get(space.pk, "")
+    assert short.states == {str(s.id): s.state for s in view.spaces if s.judging}
+    return short.states.get(str(space.pk), "")
 
 
 def _judged(space: Space, now: datetime) -> Engine:
