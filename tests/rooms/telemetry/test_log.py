@@ -77,17 +77,48 @@ def test_a_flipped_byte_never_gives_a_wrong_reading(tmp_path: Path) -> None:
         assert seen == [1, 2, 3][: len(seen)]
 
 
-def test_a_full_disk_stops_acceptance_loudly_and_for_good(tmp_path: Path) -> None:
-    """The refusal says why; nothing is accepted until the process starts again on a mended disk."""
+def test_a_full_disk_stops_acceptance_loudly_until_there_is_room(tmp_path: Path) -> None:
+    """The refusal says why; with room again the same process goes on, and the refused frame is nowhere."""
     log = Log(tmp_path)
     log.append([frame(1)])
     log._close()
     log._file = 1
     log._descriptor = os.open("/dev/full", os.O_WRONLY)
-    with pytest.raises(Unavailable, match="No space left") as refused:
+    with pytest.raises(Unavailable, match=r"No space left.*must free the disk") as refused:
         log.append([frame(2)])
     assert refused.value.retry_after_s
-    with pytest.raises(Unavailable):
+    log.append([frame(3)])
+    assert numbers(log) == numbers(Log(tmp_path)) == [1, 3]
+
+
+def test_a_frame_that_fits_only_in_part_is_cut_off_again(tmp_path: Path) -> None:
+    """A limit on the file's size stops the write in its middle: what was acknowledged stands, and the next one fits."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from tests.rooms.telemetry.test_log import frame;"
+        "from waystation.kernel.refusals import Unavailable;"
+        "from waystation.telemetry.store.log import Log; log = Log(Path(sys.argv[1])); end = log.append([frame(1)]);"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1];"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (end.offset + 20, hard));\n"
+        "try:\n    log.append([frame(2)]); sys.exit(3)\nexcept Unavailable: pass\n"
+        "assert log.end() == end, log.end();"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard)); log.append([frame(3)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert numbers(Log(tmp_path)) == [1, 3]
+
+
+def test_a_failed_sync_stops_acceptance_for_good(tmp_path: Path) -> None:
+    """Bytes that were taken and cannot be synced: nothing more is accepted until the process starts again."""
+    log = Log(tmp_path)
+    log.append([frame(1)])
+    log._close()
+    log._file = 1
+    log._descriptor = os.open(os.devnull, os.O_WRONLY)  # takes bytes, and cannot be synced
+    with pytest.raises(Unavailable, match="mend the disk and restart"):
+        log.append([frame(2)])
+    with pytest.raises(Unavailable, match="mend the disk and restart"):
         log.append([frame(3)])
     again = Log(tmp_path)
     again.append([frame(4)])
