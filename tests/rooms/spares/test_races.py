@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, connections
@@ -42,23 +42,27 @@ def _at_once(*jobs: Callable[[], object]) -> list[object]:
     return found
 
 
+def race_for(unit: UUID, site: UUID) -> None:
+    """Two incidents reach for one unit at the same moment: one row, one winner, and the loser is told."""
+    first, second = uuid4(), uuid4()
+    found = _at_once(
+        lambda: hold.reserve(system(), unit, first, now=START, site_id=site),
+        lambda: hold.reserve(system(), unit, second, now=START, site_id=site),
+    )
+    winners = [r for r in found if isinstance(r, m.Reservation)]
+    losers = [r for r in found if isinstance(r, Conflict)]
+    assert (len(winners), len(losers)) == (1, 1), found
+    assert losers[0].code == "spares.taken"
+    holders = list(m.Reservation.objects.filter(unit_id=unit).values_list("incident_id", flat=True))
+    assert holders == [winners[0].incident_id]
+
+
 def test_ful_10_two_reservations_of_one_unit_have_one_winner() -> None:
     """Over and over: one holds it, the other is told who does; never two, never none."""
     site = the_site().pk
     units = [a_unit(f"S-{n}", a_hub()).pk for n in range(ROUNDS)]
     for unit in units:
-        first, second = uuid4(), uuid4()
-        found = _at_once(
-            lambda unit=unit, one=first: hold.reserve(system(), unit, one, now=START, site_id=site),
-            lambda unit=unit, one=second: hold.reserve(system(), unit, one, now=START, site_id=site),
-        )
-        winners = [r for r in found if isinstance(r, m.Reservation)]
-        losers = [r for r in found if isinstance(r, Conflict)]
-        assert (len(winners), len(losers)) == (1, 1), found
-        assert losers[0].code == "spares.taken"
-        assert list(m.Reservation.objects.filter(unit_id=unit).values_list("incident_id", flat=True)) == [
-            winners[0].incident_id
-        ]
+        race_for(unit, site)
     assert connection.vendor in ("sqlite", "postgresql")
 
 

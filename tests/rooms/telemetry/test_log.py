@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waystation.kernel.refusals import Unavailable
-from waystation.telemetry.store.log import Frame, Log, Position
+from waystation.telemetry.store.log import Frame, Log, Position, _framed
+
+CRASHES = 200
 
 
 def frame(number: int, readings: int = 3) -> Frame:
@@ -137,3 +140,34 @@ def test_two_processes_may_append(tmp_path: Path) -> None:
     seen = numbers(Log(tmp_path))
     assert sorted(seen) == [*range(1000, 1100), *range(2000, 2100)]
     assert [n for n in seen if n < 2000] == list(range(1000, 1100))
+
+
+def crash_history(seed: int, folder: Path) -> None:
+    """Appends, rotations and crashes that leave any part of what was not acknowledged: the acknowledged is there."""
+    chance, log = random.Random(seed), Log(folder)
+    acknowledged: list[int] = []
+    for number in range(1, 13):
+        what = chance.random()
+        if what < 0.5:
+            log.append([frame(number, chance.randrange(1, 4))])
+            acknowledged.append(number)
+        elif what < 0.6:
+            log.rotate()
+        else:
+            newest = folder / f"{log.end().file:010d}.log"
+            torn = _framed(frame(number, chance.randrange(1, 4)).encode())
+            if newest.exists():
+                left = torn[: chance.randrange(len(torn))] + b"\0" * chance.choice([0, 0, 3, 4096])
+                with newest.open("ab") as file:
+                    file.write(left)
+                if left.startswith(torn):  # only zeros were missing, so the frame is whole
+                    acknowledged.append(number)
+            log = Log(folder)
+        assert numbers(log) == acknowledged
+    assert numbers(Log(folder)) == acknowledged
+
+
+def test_tel_no_crash_point_loses_or_invents_a_frame(tmp_path: Path) -> None:
+    """Whatever part of an unacknowledged frame is left, with or without zeros behind it."""
+    for seed in range(CRASHES):
+        crash_history(seed, tmp_path / str(seed))

@@ -167,8 +167,8 @@ class Log:
             while len(lead := file.read(_FRAME.size)) == _FRAME.size:
                 length, crc = _FRAME.unpack(lead)
                 payload = file.read(length) if length <= MAX_FRAME_BYTES else b""
-                if len(payload) != length or zlib.crc32(payload) != crc:
-                    return
+                if not payload or len(payload) != length or zlib.crc32(payload) != crc:
+                    return  # nothing, too: a crash may leave zeros, which are a length and a check sum of nothing
                 offset += _FRAME.size + length
                 yield Frame.decode(payload), Position(number, offset)
 
