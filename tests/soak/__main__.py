@@ -51,9 +51,8 @@ def main(words: list[str]) -> int:
 def _run(part: Part, database: str, minutes: float) -> int:
     first, cases, seeds, result = ledger.next_seed(part.name, database), 0, 0, "held"
     wanted = part.goal - ledger.total(part.name, database)
-    begin = time.monotonic()
     with stage(database):
-        check = part.make()
+        check, begin = part.make(), time.monotonic()
         while cases < wanted and time.monotonic() - begin < minutes * 60:
             try:
                 cases += check(first + seeds)

@@ -40,7 +40,7 @@ class Sending:
 class Served:
     """`waystation serve` on a free port; its gateways sample every sensor once per round, with rising instants."""
 
-    def __init__(self, folder: Path, setup: dict[str, Any], env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, setup: dict[str, Any], env: dict[str, str], log: Path | None = None) -> None:
         self.folder, self._env, self._codes = folder, env, setup["codes"]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -48,7 +48,7 @@ class Served:
         self._line = Sending(f"http://{self.bind}")
         self._process: subprocess.Popen[bytes] | None = None
         self._at_s = int(time.time()) - 1800
-        self._log = folder.with_name(f"{folder.name}.log")
+        self._log = log or folder.with_name(f"{folder.name}.log")
         self.probes: list[str] = [code for codes in setup["probes"].values() for code in codes]
         self.hot: set[str] = set()
         self.hot_from_s: dict[str, int] = {}

@@ -22,11 +22,11 @@ pytestmark = pytest.mark.processes
 OWNER = "owner@example.org"
 
 
-def serving(folder: Path, mailbox: Mailbox, database: str = "") -> Served:
+def serving(folder: Path, log: Path, mailbox: Mailbox, database: str = "") -> Served:
     """An installation of two sites whose owner is told by mail after three seconds."""
     words = (f"platform_owner={OWNER}", f"smtp_port={mailbox.port}", "notify=smtp")
     setup = _told(folder, "enrol", *words, database=database)
-    return Served(folder, setup, _env(database) | {"WAYSTATION_LAST_GASP_AFTER_S": "3"})
+    return Served(folder, setup, _env(database) | {"WAYSTATION_LAST_GASP_AFTER_S": "3"}, log)
 
 
 def until(what: Callable[[], object], why: Callable[[], str], within_s: float = 90) -> None:
@@ -78,7 +78,7 @@ def the_story(served: Served, mailbox: Mailbox, fail: Callable[[], None], mend: 
 def test_tel_a_stopped_database_is_told_and_survived(tmp_path: Path, cluster: Cluster) -> None:
     """PostgreSQL is stopped at once under readings: 503s, the last gasp, the page; after its start all goes on."""
     mailbox = Mailbox()
-    served = serving(tmp_path / "data", mailbox, cluster.database("stopped"))
+    served = serving(tmp_path / "data", tmp_path / "served.log", mailbox, cluster.database("stopped"))
 
     def stop() -> None:
         cluster.stop()
@@ -122,10 +122,10 @@ def fill(disk: Path) -> Path:
     return filler
 
 
-def test_tel_a_full_disk_is_told_and_survived(small_disk: Path) -> None:
+def test_tel_a_full_disk_is_told_and_survived(tmp_path: Path, small_disk: Path) -> None:
     """No byte is free under database, log and tiles: 503s and the last gasp; with room again all goes on."""
     mailbox = Mailbox()
-    served = serving(small_disk / "data", mailbox)
+    served = serving(small_disk / "data", tmp_path / "served.log", mailbox)
     try:
         served.start()
         the_story(served, mailbox, lambda: [fill(small_disk)].clear(), (small_disk / "filler").unlink)
@@ -133,10 +133,10 @@ def test_tel_a_full_disk_is_told_and_survived(small_disk: Path) -> None:
         served.end()
 
 
-def test_tel_a_read_only_folder_is_told_and_survived(small_disk: Path, cluster: Cluster) -> None:
+def test_tel_a_read_only_folder_is_told_and_survived(tmp_path: Path, small_disk: Path, cluster: Cluster) -> None:
     """The data folder comes up read-only after a restart, the database is well: told, refused, then taken in."""
     mailbox = Mailbox()
-    served = serving(small_disk / "data", mailbox, cluster.database("read_only"))
+    served = serving(small_disk / "data", tmp_path / "served.log", mailbox, cluster.database("read_only"))
 
     def fail() -> None:
         served.end()

@@ -158,6 +158,7 @@ def crash_history(seed: int, folder: Path) -> None:
             torn = _framed(frame(number, chance.randrange(1, 4)).encode())
             if newest.exists():
                 left = torn[: chance.randrange(len(torn))] + b"\0" * chance.choice([0, 0, 3, 4096])
+                log._recover(log.end().file)  # as the append does in whose middle the crash falls
                 with newest.open("ab") as file:
                     file.write(left)
                 if left.startswith(torn):  # only zeros were missing, so the frame is whole
