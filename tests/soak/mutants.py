@@ -24,7 +24,7 @@ from types import ModuleType
 
 from tests.soak import ledger
 from tests.soak.ledger import Line
-from tests.soak.mutating import Mutant, mutants
+from tests.soak.mutating import count, mutant
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SOURCE = ROOT / "src"
@@ -91,7 +91,7 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def run(name: str, minutes: float) -> int:
     """Try the mutants of a target that no run has tried, in an order of chance; 1 when fewer than 95 % are killed."""
     target = TARGETS[name]
-    every = [(module, m) for module in target.modules for m in mutants(Path(_file(module)).read_text())]
+    every = [(module, n) for module in target.modules for n in range(count(_source(module)))]
     random.Random(7).shuffle(every)
     first = ledger.next_seed(name, "")
     if first >= len(every):
@@ -102,8 +102,9 @@ def run(name: str, minutes: float) -> int:
         template = _prepare(target, Path(scratch))
         alone_s = _time_unchanged(target, Path(scratch), template)
         tried, alive = _try(every[first:], target, Path(scratch), template, alone_s, begin + minutes * 60)
-    for module, mutant in alive:
-        print(f"survived: {module}:{mutant.line} {mutant.what}", flush=True)
+    for module, number in alive:
+        change = mutant(_source(module), number)
+        print(f"survived: {module}:{change.line} {change.what}", flush=True)
     killed = tried - len(alive)
     share = 100 * killed / tried if tried else 100.0
     line = Line(name, "", first, tried, tried, f"{killed} killed ({share:.1f} %)", round(time.monotonic() - begin), "")
@@ -113,24 +114,24 @@ def run(name: str, minutes: float) -> int:
 
 
 def _try(
-    waiting: Sequence[tuple[str, Mutant]],
+    waiting: Sequence[tuple[str, int]],
     target: Target,
     scratch: Path,
     template: Path | None,
     alone_s: float,
     end: float,
-) -> tuple[int, list[tuple[str, Mutant]]]:
+) -> tuple[int, list[tuple[str, int]]]:
     """Two at a time until the time is over: how many were tried, and which of them nobody noticed."""
     queue, running, alive, tried = list(waiting), {}, [], 0
     limit_s = 3 * alone_s + 20
     while queue or running:
         while queue and len(running) < AT_ONCE and time.monotonic() < end:
-            module, mutant = queue.pop(0)
-            pid = _begin(target, scratch, template, _Changed(module, mutant.source))
-            running[pid] = (module, mutant, time.monotonic())
+            module, number = queue.pop(0)
+            pid = _begin(target, scratch, template, _Changed(module, mutant(_source(module), number).source))
+            running[pid] = (module, number, time.monotonic())
         if not running:
             break
-        for pid, (module, mutant, since) in list(running.items()):
+        for pid, (module, number, since) in list(running.items()):
             done, status = os.waitpid(pid, os.WNOHANG)
             if not done and time.monotonic() - since > limit_s:
                 os.killpg(pid, signal.SIGKILL)
@@ -139,7 +140,7 @@ def _try(
                 del running[pid]
                 tried += 1
                 if os.waitstatus_to_exitcode(status) == 0:
-                    alive.append((module, mutant))
+                    alive.append((module, number))
         time.sleep(0.02)
     return tried, alive
 
@@ -226,6 +227,10 @@ def _time_unchanged(target: Target, scratch: Path, template: Path | None) -> flo
     if status:
         raise SystemExit(f"the tests fail without any change (status {status}): {' '.join(target.tests)}")
     return time.monotonic() - begin
+
+
+def _source(module: str) -> str:
+    return Path(_file(module)).read_text(encoding="utf-8")
 
 
 def _file(module: str) -> str:

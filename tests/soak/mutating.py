@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import copy
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,16 +41,18 @@ class Mutant:
     source: str
 
 
-def mutants(source: str) -> Iterator[Mutant]:
-    """Every mutant of a module, in the order of its lines' nodes; annotations, imports and texts are left alone."""
+def count(source: str) -> int:
+    """How many mutants a module has; annotations, imports and texts are left alone."""
+    return sum(1 for _ in _places(ast.parse(source)))
+
+
+def mutant(source: str, number: int) -> Mutant:
+    """The mutant of that number, from 0."""
     tree = ast.parse(source)
-    count = len(list(_places(tree)))
-    for number in range(count):
-        changed = copy.deepcopy(tree)
-        node = list(_places(changed))[number]
-        line, what = node.lineno, f"{type(node).__name__} {ast.unparse(node)[:60]!r}"
-        _change(node)
-        yield Mutant(line, what, ast.unparse(ast.fix_missing_locations(changed)))
+    node = next(itertools.islice(_places(tree), number, None))
+    line, what = node.lineno, f"{type(node).__name__} {ast.unparse(node)[:60]!r}"
+    _change(node)
+    return Mutant(line, what, ast.unparse(ast.fix_missing_locations(tree)))
 
 
 def _places(tree: ast.AST) -> Iterator[ast.expr | ast.stmt]:
