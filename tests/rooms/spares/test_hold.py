@@ -10,6 +10,10 @@ import pytest
 
 from tests.conftest import START
 from tests.rooms.spares.network import a_hub, a_lane, a_need, a_unit, held_unit, system, the_site
+from tests.samples import a_site
+from waystation.access import actions as access
+from waystation.access.models import Person
+from waystation.access.queries import authority_of_person
 from waystation.evidence.models import Event, LogEntry
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound
@@ -112,6 +116,30 @@ def test_stk_09_who_may_not_reserve_is_refused(acting: Callable[..., Authority])
             attempt()
     held.refresh_from_db()
     assert held.state == "held"
+
+
+def test_stk_09_taking_over_asks_for_both_sites_before_it_looks(
+    person: Callable[..., Person], acting: Callable[..., Authority]
+) -> None:
+    """Who may reserve for one site takes nothing from another; who may not at all learns nothing."""
+    _, held = held_unit()
+    elsewhere = a_site("malaga")
+    local = person("Lola")
+    access.grant_role(system(), local.pk, "operator", site_id=elsewhere.pk, now=START)
+    lola = authority_of_person(local, START)
+    assert lola.may("spares.reserve", elsewhere.pk)
+    with pytest.raises(NotAllowed):
+        hold.take_over(lola, held.pk, uuid4(), reason="worse here", now=START, site_id=elsewhere.pk)
+    with pytest.raises(NotAllowed):
+        hold.take_over(acting("auditor"), uuid4(), uuid4(), reason="x", now=START, site_id=elsewhere.pk)
+    held.refresh_from_db()
+    assert held.state == "held"
+
+
+def test_stk_09_a_long_reason_is_kept_as_far_as_there_is_room() -> None:
+    """Three hundred characters of it."""
+    _, held = held_unit()
+    assert hold.release(system(), held.pk, reason="a" * 299 + "bcd", now=START).reason == "a" * 299 + "b"
 
 
 def test_stk_09_a_release_needs_a_reason_and_frees_the_unit() -> None:
@@ -260,7 +288,7 @@ def test_ful_10_the_database_itself_refuses_a_second_live_reservation() -> None:
     m.Unit.objects.filter(pk=unit.pk).update(state="stocked")
     seen_free = m.Unit.objects.select_related("part", "hub", "site").get(pk=unit.pk)
     rows, second = hold.held_rows(system(), seen_free, uuid4(), now=START, site_id=the_site().pk, name="INC-2", need={})
-    m.Unit.objects.filter(pk=unit.pk).update(state="reserved")
-    with pytest.raises(Conflict, match="S-1 is reserved for INC-1 at Sevilla"):
+    m.Unit.objects.filter(pk=unit.pk).update(state="in_transit")
+    with pytest.raises(Conflict, match="S-1 is in transit for INC-1 at Sevilla"):
         hold.write(system(), rows, second, [], now=START)
     assert list(m.Reservation.objects.filter(state="held")) == [held]
