@@ -106,6 +106,16 @@ def flip(seed: int, data: bytes, owner: Callable[[int], str]) -> None:
     assert [r.member for r in report.refusals] == [owner(place)], place
 
 
+def test_evd_08_a_name_that_the_directory_lost_is_still_named() -> None:
+    """The length of a name in the archive's directory made nothing: the member whose name it was is told."""
+    data, owner = flippable()
+    for place in (m.start() + 28 for m in re.finditer(b"PK\x01\x02", data)):
+        changed = bytearray(data)
+        changed[place] = 0
+        report = verify_pack(bytes(changed), story.trust())
+        assert [r.member for r in report.refusals] == [owner(place)], place
+
+
 def restructure(seed: int, whole: Members) -> None:
     """Members dropped, added, doubled under another name, swapped, cut, or moved, MANIFEST made to fit: refused."""
     dice = random.Random(seed)
