@@ -210,6 +210,16 @@ def test_what_began_without_a_result_is_for_a_person() -> None:
     assert (again.kind, again.phase) == ("do", "act")
 
 
+def test_a_check_that_began_without_a_result_is_asked_again_wherever_it_stands() -> None:
+    """Looking twice changes nothing, so nobody has to settle a run for it."""
+    looking = parse({"slug": "s", "name": "S", "steps": [step("a", act=call("check.unit"))]})
+    again = next_move(Standing(looking, {("a", "act"): engine.BEGUN}, [], {"a": "x"}, PROPOSER, START))
+    assert (again.kind, again.step, again.phase) == ("do", "a", "act")
+    named_like_one = parse({"slug": "s", "name": "S", "steps": [step("a", act=call("checkout.unit"))]})
+    stuck = next_move(Standing(named_like_one, {("a", "act"): engine.BEGUN}, [], {"a": "x"}, PROPOSER, START))
+    assert stuck.state == "stuck"
+
+
 def test_canceling_waits_for_the_person_at_work_and_undoes_what_was_done() -> None:
     """Nothing further is begun."""
     waiting = next_move(standing({("a", "act"): engine.WAITING}, cancel=True))
