@@ -10,8 +10,9 @@ import pytest
 from tests.conftest import START
 from tests.rooms.spares.network import a_hub, a_part, system
 from tests.rooms.spares.stock_histories import stock_history
+from waystation.kernel.refusals import Conflict
 from waystation.spares import models as m
-from waystation.spares.actions import desk, stock
+from waystation.spares.actions import desk, returns, stock
 
 pytestmark = pytest.mark.django_db
 HISTORIES, SCANS = 25, 60
@@ -58,3 +59,20 @@ def desk_merge(seed: int, scans: int) -> None:
 def test_off_03_scans_made_offline_are_all_there_after_the_merge() -> None:
     """Each once, merged or shown with its reason, whatever the order and the repeats."""
     desk_merge(3, SCANS)
+
+
+@pytest.mark.parametrize("state", ["received", "in_transit", "reserved"])
+def test_stk_01_only_a_repaired_unit_is_released_to_stock(state: str) -> None:
+    """Not one on its way, not one that nobody checked, not one that an incident holds: it would stand nowhere."""
+    unit = stock.receive(system(), a_part().pk, "S-1", a_hub().pk, now=START)
+    m.Unit.objects.filter(pk=unit.pk).update(state=state)
+    with pytest.raises(Conflict) as refused:
+        returns.release_to_stock(system(), unit.pk, reason="examined", now=START)
+    assert refused.value.code == "spares.not_repaired"
+    unit.refresh_from_db()
+    assert unit.state == state
+
+
+def test_stk_01_the_history_in_which_a_unit_stood_nowhere() -> None:
+    """A unit in transit between hubs was released to stock; now it is refused."""
+    stock_history(28)
