@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench lock clean
+.PHONY: demo test bench soak lock clean
 
 demo:
 	@$(PYTHON) tools/set_up.py server
@@ -15,6 +15,10 @@ test:
 bench:
 	@$(PYTHON) tools/set_up.py test
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+soak:
+	@$(PYTHON) tools/set_up.py test
+	@PYTHONPATH=src:. $(BIN)/python -m tests.soak $(PART) $(if $(MINUTES),--minutes $(MINUTES))
 
 lock:
 	@for name in boot build edge server dev; do \

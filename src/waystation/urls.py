@@ -1,7 +1,9 @@
 """Every address of the server: the console at the root, the API beside it."""
 
+import sys
 from typing import Any
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
@@ -9,7 +11,7 @@ from waystation.api.main import api
 from waystation.api.replies import answer
 from waystation.console import refused
 from waystation.console.urls import urlpatterns as console
-from waystation.kernel.refusals import NotFound
+from waystation.kernel.refusals import NotFound, Unavailable, cannot_record
 
 urlpatterns = [
     path("api/", api.urls),
@@ -27,4 +29,9 @@ def handler404(request: HttpRequest, exception: Any = None) -> HttpResponse:
     return refused.not_found(request, exception)
 
 
-handler500 = "waystation.console.refused.failed"
+def handler500(request: HttpRequest) -> HttpResponse:
+    """Something broke, or the database does not answer: JSON for the API, a page for people."""
+    if request.path.startswith("/api/"):
+        broke = Unavailable("platform.failed", "This did not work and nothing was changed.", "Try again.")
+        return answer(cannot_record() if isinstance(sys.exc_info()[1], DatabaseError) else broke)
+    return refused.failed(request)

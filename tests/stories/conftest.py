@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.plugins.cluster import Cluster
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +28,11 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found: dict[str, Any] = json.loads(Path(file).read_text())
     return found | {"printed": done.stdout}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of the module's own, to be stopped and started as its stories want."""
+    made = Cluster()
+    yield made
+    made.remove()

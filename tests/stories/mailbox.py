@@ -26,6 +26,7 @@ class _Talk(socketserver.StreamRequestHandler):
         while (line := self.rfile.readline()) not in (b".\r\n", b""):
             lines.append(line)
         mail = message_from_bytes(b"".join(lines))
+        self.server.subjects.append(str(mail["Subject"]))  # type: ignore[attr-defined]
         self.server.received.append(str(mail["Message-ID"]).strip("<>").rpartition("@")[0])  # type: ignore[attr-defined]
 
     def _say(self, text: str) -> None:
@@ -39,6 +40,7 @@ class Mailbox:
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Talk)
         self._server.daemon_threads = True
         self._server.received = []  # type: ignore[attr-defined]
+        self._server.subjects = []  # type: ignore[attr-defined]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     @property
@@ -50,3 +52,8 @@ class Mailbox:
     def received(self) -> list[str]:
         """The keys, one per message that was accepted."""
         return list(self._server.received)  # type: ignore[attr-defined]
+
+    @property
+    def subjects(self) -> list[str]:
+        """The subjects of the messages in the order in which they came."""
+        return list(self._server.subjects)  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """A night at Córdoba and Málaga, played while its processes die in the middle of what they write.
 
 python -m tests.stories.night FOLDER SEED CRASHES STATEMENTS
-python -m tests.stories.night FOLDER enrol
+python -m tests.stories.night FOLDER enrol [SETTING=VALUE...]
 python -m tests.stories.night FOLDER look
 
 What dies, where, and what a restart means stands in `deaths`; who goes on afterwards in `mortal`.
@@ -104,6 +104,8 @@ def play(folder: Path, seed: int, crashes: int, statements: int) -> dict[str, An
 
 def told(player: Any, line: Line, deaths: Deaths, mailbox: Mailbox) -> dict[str, Any]:
     """The story by names that no run changes."""
+    from django.db import connection
+
     from waystation.alarms import queries as alarms
     from waystation.alarms.models import Alarm
     from waystation.incidents import queries as incidents
@@ -141,6 +143,7 @@ def told(player: Any, line: Line, deaths: Deaths, mailbox: Mailbox) -> dict[str,
         "statements": deaths.counted,
         "killed_at": deaths.killed_at,
         "accepted": player.accepted,
+        "vendor": connection.vendor,
     }
 
 
@@ -164,32 +167,39 @@ def kept(sites: dict[str, Any], bodies: list[bytes]) -> dict[str, int]:
     return {"lost": len(wanted - set(found)), "twice": sum(n > 1 for n in found.values())}
 
 
-def look(folder: Path) -> dict[str, int]:
+def look(folder: Path) -> dict[str, Any]:
     """The same of an installation beside its running processes, against its `acknowledged.jsonl`."""
     start.load(folder, None)
     from waystation.access.queries import system_authority
     from waystation.registry import queries as registry
     from waystation.telemetry.engine import Engine
+    from waystation.telemetry.models import Excursion
 
     sites = {s.code: s.pk for s in registry.sites(system_authority("look"))}
     bodies = (folder / "acknowledged.jsonl").read_bytes().splitlines()
-    return kept(sites, bodies) | {"waiting": len(Engine().waiting(10))}
+    found = Excursion.objects.filter(superseded_at=None).select_related("sensor")
+    told = [
+        [e.sensor.code, e.direction, e.started_at.timestamp(), e.ended_at and e.ended_at.timestamp()] for e in found
+    ]
+    return kept(sites, bodies) | {"waiting": len(Engine().waiting(10)), "excursions": sorted(told)}
 
 
-def enrol(folder: Path) -> dict[str, Any]:
-    """An installation for real processes: its gateways' machines and their sensors' codes, by site."""
-    _, built = make(folder, {"notify": "folder"}, datetime.now(UTC))
+def enrol(folder: Path, settings: dict[str, str]) -> dict[str, Any]:
+    """An installation for real processes: its gateways' machines, their sensors' codes and product probes, by site."""
+    _, built = make(folder, {"notify": "folder"} | settings, datetime.now(UTC))
     from waystation.registry import queries as registry
 
     codes = {site: [s.code for s in registry.sensors(key)] for site, key in built.sites.items()}
-    return {"machines": {k: str(v) for k, v in built.machines.items()}, "codes": codes}
+    probes = {site: [s.code for s in registry.sensors(key) if s.role == "product"] for site, key in built.sites.items()}
+    return {"machines": {k: str(v) for k, v in built.machines.items()}, "codes": codes, "probes": probes}
 
 
 def main(words: list[str]) -> None:
     """Play, or enrol, and print what came of it as JSON."""
     folder = Path(words[0])
     if words[1] in ("enrol", "look"):
-        print(json.dumps(enrol(folder) if words[1] == "enrol" else look(folder)))
+        settings = dict(word.split("=", 1) for word in words[2:])
+        print(json.dumps(enrol(folder, settings) if words[1] == "enrol" else look(folder)))
         return
     print(json.dumps(play(folder, *(int(word) for word in words[1:4]))))
 

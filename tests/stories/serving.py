@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import ROOT
-from waystation.simulator.gateways import Batch, Gateway, HttpUplink, Pace, device_key
+from waystation.simulator.gateways import Answer, Batch, Gateway, HttpUplink, Pace, device_key
 from waystation.simulator.local_alarms import LocalJudge
 
 PARTS = {"web": "uvicorn", "worker": "waystation.cli.main\0worker"}
@@ -25,26 +25,34 @@ class Sending:
     def __init__(self, base_url: str) -> None:
         self._inner = HttpUplink(base_url=base_url, timeout_s=5.0)
         self.acknowledged: list[Batch] = []
+        self.refused: list[Answer] = []
 
     def post(self, machine: str, batch: Batch) -> Any:
         """Send once."""
         answer = self._inner.post(machine, batch)
         if answer.is_accepted:
             self.acknowledged.append(batch)
+        else:
+            self.refused.append(answer)
         return answer
 
 
 class Served:
     """`waystation serve` on a free port; its gateways sample every sensor once per round, with rising instants."""
 
-    def __init__(self, folder: Path, setup: dict[str, Any], env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, setup: dict[str, Any], env: dict[str, str], log: Path | None = None) -> None:
         self.folder, self._env, self._codes = folder, env, setup["codes"]
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self._bind = f"127.0.0.1:{probe.getsockname()[1]}"
-        self._line = Sending(f"http://{self._bind}")
+            self.bind = f"127.0.0.1:{probe.getsockname()[1]}"
+        self._line = Sending(f"http://{self.bind}")
         self._process: subprocess.Popen[bytes] | None = None
         self._at_s = int(time.time()) - 1800
+        self._log = log or folder.with_name(f"{folder.name}.log")
+        self.probes: list[str] = [code for codes in setup["probes"].values() for code in codes]
+        self.hot: set[str] = set()
+        self.hot_from_s: dict[str, int] = {}
+        self.hot_until_s: dict[str, int] = {}
         self._gateways = [self._gateway(site, setup["machines"][site]) for site in self._codes]
 
     def _gateway(self, site: str, machine: str) -> Gateway:
@@ -58,15 +66,29 @@ class Served:
         """Readings answered with 202."""
         return sum(b.readings for b in self._line.acknowledged)
 
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{self.bind}"
+
+    @property
+    def said(self) -> str:
+        """What its processes wrote."""
+        return self._log.read_text()
+
     def start(self) -> None:
         """Serve, and wait until it takes readings."""
-        words = ["serve", "--bind", self._bind, "--data", str(self.folder)]
+        self.launch()
+        self.send_until_accepted(within_s=120)
+
+    def launch(self) -> None:
+        """Serve, whatever comes of it."""
+        words = ["serve", "--bind", self.bind, "--data", str(self.folder)]
         command = [sys.executable, "-m", "waystation.cli.main", *words]
-        log = (self.folder / "serve.log").open("ab")
+        log = self._log.open("ab")
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=self._env, stdout=log, stderr=log, start_new_session=True
         )
-        self.send_until_accepted(within_s=60)
 
     def send_for(self, seconds: float) -> None:
         """Send as fast as answers come."""
@@ -78,15 +100,42 @@ class Served:
         """Go on until every gateway's spool is empty again."""
         until = time.monotonic() + within_s
         while not self._round():
-            assert time.monotonic() < until, (self.folder / "serve.log").read_text()[-3000:]
+            assert time.monotonic() < until, self.said[-3000:]
             time.sleep(0.1)
 
     def _round(self) -> bool:
         self._at_s += 1
         for gateway in self._gateways:
-            gateway.sample(self._at_s, [(code, 5.0) for code in self._codes[gateway.site]], is_cut=False)
+            rows = [(code, 12.0 if code in self.hot else 5.0) for code in self._codes[gateway.site]]
+            gateway.sample(self._at_s, rows, is_cut=False)
         answers = [gateway.send(self._line, self._at_s) for gateway in self._gateways]
         return all(a.is_accepted for a in answers)
+
+    def refused_round(self) -> list[Answer]:
+        """One round of every gateway; what was answered when nothing was accepted."""
+        before = len(self._line.refused)
+        accepted = len(self._line.acknowledged)
+        self._round()
+        assert len(self._line.acknowledged) == accepted, "a batch was accepted"
+        return self._line.refused[before:]
+
+    def heat(self, code: str) -> None:
+        """From the next round on a probe reads 12 degC."""
+        self.hot.add(code)
+        self.hot_from_s[code] = self._at_s + 1
+
+    def cool(self, code: str) -> None:
+        """From the next round on it reads 5 degC again."""
+        self.hot.remove(code)
+        self.hot_until_s[code] = self._at_s + 1
+
+    def kill_supervisor(self, number: signal.Signals) -> list[int]:
+        """End the supervisor alone; the processes that were its parts."""
+        assert self._process is not None
+        parts = self._children()
+        os.kill(self._process.pid, number)
+        self._process.wait()
+        return parts
 
     def kill(self, victim: str, number: signal.Signals) -> None:
         """End one part at this moment, or everything; everything is started again as a service manager does."""
@@ -113,20 +162,20 @@ class Served:
             time.sleep(0.1)
         raise AssertionError("the supervisor has not started its parts again")
 
-    def wait_until_judged(self, within_s: float) -> dict[str, int]:
+    def wait_until_judged(self, within_s: float) -> dict[str, Any]:
         """Wait for the judge to reach the log's end; what is lost, read twice, or waits."""
         until = time.monotonic() + within_s
         while (found := self._found())["waiting"] and time.monotonic() < until:
             time.sleep(0.5)
         return found
 
-    def _found(self) -> dict[str, int]:
+    def _found(self) -> dict[str, Any]:
         bodies = self.folder / "acknowledged.jsonl"
         bodies.write_text("".join(b.body.decode() + "\n" for b in self._line.acknowledged))
         command = [sys.executable, "-m", "tests.stories.night", str(self.folder), "look"]
-        done = subprocess.run(command, cwd=ROOT, env=self._env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=ROOT, env=self._env, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr[-3000:]
-        found: dict[str, int] = json.loads(done.stdout)
+        found: dict[str, Any] = json.loads(done.stdout)
         return found
 
     def end(self) -> None:

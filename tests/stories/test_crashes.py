@@ -1,8 +1,9 @@
-"""Nothing that dies takes anything with it: 201 deaths in the middle of a write, and ten processes killed for good.
+"""Nothing that dies takes anything with it: 201 deaths in the middle of a write, and real processes killed for good.
 
-The counts here: three nights of 67 deaths each beside one undisturbed night (two at a time), and ten kills
-of real processes: four of the web, four of the worker, two of everything at once, the supervisor included. A death
-here stands between two statements; one inside the database's own commit is the database's to survive.
+The counts here: three nights of 67 deaths each, two on SQLite and one on PostgreSQL, beside one undisturbed night (two
+at a time); ten kills of real processes on SQLite and four on PostgreSQL: of the web, of the worker, of everything at
+once; and the supervisor alone. A death here stands between two statements; one inside the database's own commit is the
+database's to survive.
 """
 
 from __future__ import annotations
@@ -23,33 +24,43 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.plugins.cluster import Cluster
 from tests.stories.serving import Served
 
-NIGHTS, DEATHS, STATEMENTS = 3, 67, 3600
+DEATHS, STATEMENTS = 67, 3600
+FIRST_SEED = int(os.environ.get("WAYSTATION_NIGHT_SEED") or 0)
+DISTURBED = ("sqlite", "sqlite", "postgresql")
+KILLS_ON_POSTGRESQL = ("web", "worker", "all", "worker")
 KILLS = ("web", "worker", "web", "worker", "all", "worker", "web", "worker", "web", "all")
 SAME = ("excursions", "alarms", "incidents", "reservations", "pages")
 Night = dict[str, Any]
 
 
-def _env() -> dict[str, str]:
+def _env(database: str = "") -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("WAYSTATION_", "DJANGO_"))}
-    return kept | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    kept |= {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    return kept | ({"WAYSTATION_DATABASE_URL": database} if database else {})
 
 
-def _told(*words: object) -> Any:
+def _told(*words: object, database: str = "") -> Any:
     """What `tests.stories.night` prints, in a process of its own."""
     command = [sys.executable, "-m", "tests.stories.night", *map(str, words)]
-    done = subprocess.run(command, cwd=ROOT, env=_env(), capture_output=True, text=True, timeout=400)
+    env = _env(database)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
-def nights(tmp_path_factory: pytest.TempPathFactory) -> list[Night]:
+def nights(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> list[Night]:
     """One night without a death, then those with them."""
     folder = tmp_path_factory.mktemp("nights")
     with ThreadPoolExecutor(2) as two:
-        jobs = [two.submit(_told, folder / str(n), n, DEATHS if n else 0, STATEMENTS) for n in range(NIGHTS + 1)]
+        jobs = []
+        for n, vendor in enumerate(("sqlite", *DISTURBED)):
+            database = cluster.database(f"night_{n}") if vendor == "postgresql" else ""
+            words = (folder / str(n), FIRST_SEED + n, DEATHS if n else 0, STATEMENTS)
+            jobs.append(two.submit(_told, *words, database=database))
         return [job.result() for job in jobs]
 
 
@@ -59,7 +70,8 @@ def test_alr_14_the_night_is_worth_the_trouble(nights: list[Night]) -> None:
     assert calm["excursions"]
     assert sum(calm["pages"].values()) >= 10
     assert len(calm["incidents"]) >= 3
-    assert [len(n["killed_at"]) for n in disturbed] == [DEATHS] * NIGHTS
+    assert [len(n["killed_at"]) for n in disturbed] == [DEATHS] * len(DISTURBED)
+    assert [n["vendor"] for n in nights] == ["sqlite", *DISTURBED]
     killed = {words for n in disturbed for words in n["killed_at"]}
     for table in ("evidence_logentry", "alarms_", "runbooks_"):
         assert any(table in words for words in killed), sorted(killed)
@@ -96,11 +108,15 @@ def test_tel_nothing_acknowledged_is_lost_nor_read_twice(nights: list[Night]) ->
         assert (night["lost"], night["twice"], night["waiting"]) == (0, 0, 0)
 
 
+def serving(folder: Path, database: str = "") -> Served:
+    """An installation with two sites, to be served by its real processes."""
+    return Served(folder, _told(folder, "enrol", database=database), _env(database))
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    """An installation with two sites, served by its real processes."""
-    setup = _told(tmp_path / "data", "enrol")
-    running = Served(tmp_path / "data", setup, _env())
+    """Served on SQLite."""
+    running = serving(tmp_path / "data")
     try:
         running.start()
         yield running
@@ -108,17 +124,47 @@ def served(tmp_path: Path) -> Iterator[Served]:
         running.end()
 
 
+def _killed(served: Served, victims: tuple[str, ...]) -> None:
+    """`kill -9` of each while gateways send; nothing that was acknowledged is lost."""
+    chance = random.Random(14)
+    for victim in victims:
+        served.send_for(chance.uniform(0.4, 1.4))
+        served.kill(victim, signal.SIGKILL)
+        served.send_until_accepted(within_s=120)
+    begin = time.monotonic()
+    found = served.wait_until_judged(within_s=120)
+    after_s = time.monotonic() - begin
+    print(f"{served.acknowledged_count} readings acknowledged; judged {after_s:.1f} s after the last kill")
+    assert (found["lost"], found["twice"], found["waiting"]) == (0, 0, 0)
+
+
 @pytest.mark.processes
 def test_alr_14_ten_kills_lose_no_acknowledged_reading(served: Served) -> None:
     """`kill -9` of web, worker or everything while gateways send: what was acknowledged is there once, and judged."""
-    chance = random.Random(14)
-    for victim in KILLS:
-        served.send_for(chance.uniform(0.4, 1.4))
-        served.kill(victim, signal.SIGKILL)
-        served.send_until_accepted(within_s=40)
-    begin = time.monotonic()
-    found = served.wait_until_judged(within_s=40)
-    after_s = time.monotonic() - begin
-    print(f"{served.acknowledged_count} readings acknowledged; judged {after_s:.1f} s after the last kill")
+    _killed(served, KILLS)
     assert served.acknowledged_count > 1000
+
+
+@pytest.mark.processes
+def test_alr_14_kills_on_postgresql_lose_no_acknowledged_reading(tmp_path: Path, cluster: Cluster) -> None:
+    """The same on PostgreSQL."""
+    running = serving(tmp_path / "data", cluster.database("killed"))
+    try:
+        running.start()
+        _killed(running, KILLS_ON_POSTGRESQL)
+        assert running.acknowledged_count > 400
+    finally:
+        running.end()
+
+
+@pytest.mark.processes
+def test_alr_14_a_killed_supervisor_takes_its_parts_with_it(served: Served) -> None:
+    """`kill -9` of the supervisor alone: no part lives on with the port or the leases, and a new one serves."""
+    parts = served.kill_supervisor(signal.SIGKILL)
+    until = time.monotonic() + 30
+    while left := [pid for pid in parts if Path(f"/proc/{pid}/cmdline").exists()]:
+        assert time.monotonic() < until, f"{left} live on"
+        time.sleep(0.1)
+    served.start()
+    found = served.wait_until_judged(within_s=120)
     assert (found["lost"], found["twice"], found["waiting"]) == (0, 0, 0)

@@ -123,13 +123,14 @@ def propose(request: HttpRequest, body: ProposeIn) -> Status[Any]:
     """Propose a run and do what needs no approval."""
     values, now = body.dict(), wiring.clock().now()
     run = actions.propose(by(request), values.pop("slug"), values.pop("site_id"), now=now, **values)
-    return Status(201, actions.advance(by(request), run.pk, wiring.actuator(), now=now))
+    return Status(201, actions.advance(by(request), run.pk, wiring.actuator(), now=now, pulse=wiring.clock().now))
 
 
 @router.post("/runs/{key}/advance", response=RunOut)
 def advance(request: HttpRequest, key: UUID) -> Any:
     """Do all that can be done now."""
-    return actions.advance(by(request), queries.run(by(request), key).pk, wiring.actuator(), now=wiring.clock().now())
+    who, clock = by(request), wiring.clock()
+    return actions.advance(who, queries.run(who, key).pk, wiring.actuator(), now=clock.now(), pulse=clock.now)
 
 
 @router.get("/runs/{key}/journal", response=list[EntryOut])

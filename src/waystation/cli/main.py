@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from waystation.cli.health.lifeline import hang_on
 from waystation.kernel.refusals import Refusal
 from waystation.kernel.version import VERSION
 
@@ -54,6 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, words: list[str]) -> int:
+    hang_on()
     module = importlib.import_module(module_of(name))
     parser = argparse.ArgumentParser(prog=f"waystation {name}", description=module.HELP)
     module.configure(parser)

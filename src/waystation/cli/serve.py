@@ -14,6 +14,7 @@ from types import FrameType
 
 from waystation.cli import start
 from waystation.cli.health import last_gasp
+from waystation.cli.health.lifeline import Lifeline
 from waystation.kernel.refusals import BadInput
 
 HELP = "serve the console, the API and the worker on 127.0.0.1:8000"
@@ -103,6 +104,8 @@ def _web(args: argparse.Namespace, host: str, port: int) -> list[str]:
 def supervise(commands: dict[str, list[str]], guard: last_gasp.Guard | None = None) -> int:
     """Run the commands as processes; one that dies is started again, each time a little later.
 
+    When this process dies, however it does, the parts end with it.
+
     `guard` looks on from a thread of its own and tells the platform's owner when nothing can be recorded.
     """
     stopping = False
@@ -113,7 +116,8 @@ def supervise(commands: dict[str, list[str]], guard: last_gasp.Guard | None = No
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    parts = {name: subprocess.Popen(command) for name, command in commands.items()}
+    lifeline = Lifeline()
+    parts = {name: lifeline.start(command) for name, command in commands.items()}
     over = threading.Event()
     if guard is not None:
         threading.Thread(target=guard.run, args=(over,), daemon=True).start()
@@ -127,7 +131,7 @@ def supervise(commands: dict[str, list[str]], guard: last_gasp.Guard | None = No
             deaths[name] += 1
             print(f"{name} ended with {part.returncode}; starting it again in {wait:g} s", file=sys.stderr, flush=True)
             time.sleep(wait)
-            parts[name] = subprocess.Popen(commands[name])
+            parts[name] = lifeline.start(commands[name])
     over.set()
     for part in parts.values():
         part.terminate()

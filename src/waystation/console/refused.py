@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from waystation.kernel.refusals import NotAllowed, NotFound, Refusal, Unavailable, cannot_record
 
@@ -29,8 +31,7 @@ class Refusals:
         if isinstance(error, Refusal):
             return answer(request, error)
         if isinstance(error, DatabaseError):
-            log.error("the database does not answer: %s", error)
-            return answer(request, cannot_record())
+            return cannot_record_page(error)
         return None
 
 
@@ -42,13 +43,28 @@ def answer(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     return reply
 
 
+def cannot_record_page(error: DatabaseError) -> HttpResponse:
+    """The page that needs no database: neither session nor person is read for it."""
+    log.error("the database does not answer: %s", error)
+    refusal = cannot_record()
+    reply = HttpResponse(render_to_string("console/cannot_record.html", {"refusal": refusal}), status=refusal.status)
+    reply["Retry-After"] = str(refusal.retry_after_s)
+    return reply
+
+
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
     """There is no such page."""
     return answer(request, NotFound("page.unknown", f"There is no page {request.path}.", "Start from Now."))
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Something broke; nothing was half done, because a change is one transaction."""
+    """Something broke; nothing was half done, because a change is one transaction.
+
+    A database that does not answer is met before any view, when the session is read.
+    """
+    error = sys.exc_info()[1]
+    if isinstance(error, DatabaseError):
+        return cannot_record_page(error)
     return answer(
         request,
         Unavailable(

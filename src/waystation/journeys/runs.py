@@ -16,6 +16,7 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import Refusal
 from waystation.product import queries as product
 from waystation.runbooks import actions, queries, running
+from waystation.runbooks.leases import Pulse
 from waystation.runbooks.ports import DONE, FAILED, Actuator, Result
 from waystation.telemetry import queries as telemetry
 
@@ -66,12 +67,15 @@ class House:
         return Result(DONE, detail=f"{touched} lots", receipt=key)
 
 
-def advance(by: Authority, actuator: Actuator, *, now: datetime) -> int:
-    """One bounded round over all runs; a run that refuses is left to the next round and to a person."""
+def advance(by: Authority, actuator: Actuator, *, now: datetime, pulse: Pulse | None = None) -> int:
+    """One bounded round over all runs; a run that refuses is left to the next round and to a person.
+
+    `pulse` gives the present instant while a call takes its time.
+    """
     done = 0
     for run_id in queries.to_advance(now):
         try:
-            running.advance(by, run_id, House(by, now, actuator), now=now)
+            running.advance(by, run_id, House(by, now, actuator), now=now, pulse=pulse)
             done += 1
         except Refusal:
             continue

@@ -18,9 +18,10 @@ from waystation.kernel.canonical import digest
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound
 from waystation.registry.models import Device, Site, Space
 from waystation.registry.queries import one
+from waystation.runbooks.leases import locked
 from waystation.runbooks.models import Approval, Definition, Run
 from waystation.runbooks.rules.definition import parse
-from waystation.runbooks.running import advance, answer, enter, locked, tell
+from waystation.runbooks.running import advance, answer, enter, tell
 
 __all__ = [
     "advance",

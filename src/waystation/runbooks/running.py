@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,30 +16,34 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.canonical import digest
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed
 from waystation.registry.queries import one
-from waystation.runbooks import ports
+from waystation.runbooks import leases, ports
+from waystation.runbooks.leases import Pulse, locked
 from waystation.runbooks.models import Approval, Run, StepJournal
 from waystation.runbooks.rules import engine
 from waystation.runbooks.rules.definition import PHASES, Call, Runbook, consent_digest, filled, parse
 
-LEASE = timedelta(minutes=5)
 APPROVAL_FOR = timedelta(minutes=30)
 MAX_MOVES = 300
 _OUTCOMES = {ports.DONE: engine.OK, ports.FAILED: engine.FAILED, ports.WAITING: engine.WAITING}
 
 
-def advance(by: Authority, run_id: UUID, actuator: ports.Actuator, *, now: datetime) -> Run:
-    """Do all that can be done now: to the end, to an answer or to an approval. Safe to call again at any time."""
+def advance(by: Authority, run_id: UUID, actuator: ports.Actuator, *, now: datetime, pulse: Pulse | None = None) -> Run:
+    """Do all that can be done now: to the end, to an answer or to an approval. Safe to call again at any time.
+
+    `pulse` gives the present instant while it drives, for calls that take their time; without it no time passes.
+    """
     by.require("runbooks.propose", one(Run, run_id).site_id)
-    fence = _claim(by, run_id, now)
+    present = pulse or (lambda: now)
+    fence = leases.claim(run_id, now)
     for _ in range(MAX_MOVES):
-        call = _begin(by, run_id, fence, now)
+        call = _begin(by, run_id, fence, present())
         if call is None:
             break
-        step, phase, exact = call
-        key = f"run:{run_id}:{step}:{phase}"
-        result = actuator.perform(exact.kind, exact.target, exact.parameters, key=key)
-        _finish(by, run_id, fence, step, phase, result, now)
-    return _release(run_id, fence)
+        key = f"run:{run_id}:{call.step}:{call.phase}"
+        with leases.kept(run_id, fence, present, call.at_most):
+            result = actuator.perform(call.exact.kind, call.exact.target, call.exact.parameters, key=key)
+        _finish(by, run_id, fence, call, result, present())
+    return leases.release(run_id, fence)
 
 
 def answer(by: Authority, run_id: UUID, step: str, phase: str, *, ok: bool, detail: str, now: datetime) -> StepJournal:
@@ -108,44 +113,20 @@ def enter(run: Run, target: str, now: datetime) -> None:
         run.ended_at = now
 
 
-def _claim(by: Authority, run_id: UUID, now: datetime) -> int:
-    with transaction.atomic():
-        run = locked(run_id)
-        if run.lease_until is not None and run.lease_until > now:
-            raise Conflict(
-                "runbooks.driven", f"Somebody drives this run until {run.lease_until:%H:%M:%S} UTC.", "Wait, then look."
-            )
-        run.lease_until, run.fence = now + LEASE, run.fence + 1
-        run.save(update_fields=["lease_until", "fence"])  # a lease is no record
-    return run.fence
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A phase of a step that is written down and now to be done."""
+
+    step: str
+    phase: str
+    exact: Call
+    at_most: timedelta
 
 
-def _release(run_id: UUID, fence: int) -> Run:
-    with transaction.atomic():
-        run = locked(run_id)
-        if run.fence == fence:
-            run.lease_until = None
-            run.save(update_fields=["lease_until"])
-    return run
-
-
-def locked(run_id: UUID) -> Run:
-    """The run with its definition, locked."""
-    rows = Run.objects.select_for_update(of=("self",)).select_related("definition")
-    return one(Run, run_id, among=rows)
-
-
-def _held(run_id: UUID, fence: int) -> Run:
-    run = locked(run_id)
-    if run.fence != fence:
-        raise Conflict("runbooks.fenced", "Another driver took this run over.", "Leave it to that one.")
-    return run
-
-
-def _begin(by: Authority, run_id: UUID, fence: int, now: datetime) -> tuple[str, str, Call] | None:
+def _begin(by: Authority, run_id: UUID, fence: int, now: datetime) -> _Begun | None:
     """Decide the next move and write it down; the call to make, or None when there is nothing to do now."""
     with transaction.atomic():
-        run = _held(run_id, fence)
+        run = leases.held(run_id, fence, now)
         if not states.RUN[run.state] or run.state == "stuck":
             return None
         standing = standing_of(run, now)
@@ -185,33 +166,33 @@ def _ask(by: Authority, run: Run, standing: engine.Standing, move: engine.Move, 
 
 def _write_down(
     by: Authority, run: Run, standing: engine.Standing, move: engine.Move, fence: int, now: datetime
-) -> tuple[str, str, Call]:
+) -> _Begun:
     enter(run, "undoing" if move.phase == "undo" else "running", now)
     row = StepJournal.objects.filter(run=run, step=move.step, phase=move.phase).first()
     if row is None:
         row = StepJournal(run=run, step=move.step, phase=move.phase, started_at=now, fence=fence)
     else:
         row.attempts, row.fence = row.attempts + 1, fence
-    call = standing.runbook.step(move.step).call(move.phase)
+    step = standing.runbook.step(move.step)
+    call = step.call(move.phase)
     assert call is not None
     exact = filled(call, run.names)
     facts = {"step": move.step, "phase": move.phase, "kind": exact.kind, "target": exact.target}
     tell(by, run, "runbooks.begun", now, facts, [row])
-    return move.step, move.phase, exact
+    return _Begun(move.step, move.phase, exact, timedelta(seconds=step.timeout_s))
 
 
-def _finish(
-    by: Authority, run_id: UUID, fence: int, step: str, phase: str, result: ports.Result, now: datetime
-) -> None:
+def _finish(by: Authority, run_id: UUID, fence: int, call: _Begun, result: ports.Result, now: datetime) -> None:
     if result.status not in _OUTCOMES:
         raise BadInput("runbooks.result", f"{result.status!r} is no result.", "Correct the actuator.", field="status")
     with transaction.atomic():
-        run = _held(run_id, fence)
-        row = StepJournal.objects.get(run=run, step=step, phase=phase)
+        run = leases.held(run_id, fence, now)
+        row = StepJournal.objects.get(run=run, step=call.step, phase=call.phase)
         row.outcome, row.detail = _OUTCOMES[result.status], result.detail
         row.instruction, row.receipt = result.instruction, result.receipt[:200]
         row.finished_at = None if row.outcome == engine.WAITING else now
-        facts = {"step": step, "phase": phase, "outcome": row.outcome, "detail_digest": digest(result.detail)}
+        facts = {"step": call.step, "phase": call.phase, "outcome": row.outcome}
+        facts |= {"detail_digest": digest(result.detail)}
         tell(by, run, "runbooks.did", now, facts, [row])
 
 

@@ -40,7 +40,7 @@ def deadlines(now: datetime) -> int:
 
 def advance_runs(now: datetime) -> int:
     """Drive the runs that wait for nobody, and end what nobody answered."""
-    return runs.advance(system_authority("runs"), wiring.actuator(), now=now)
+    return runs.advance(system_authority("runs"), wiring.actuator(), now=now, pulse=wiring.clock().now)
 
 
 def deliver(now: datetime) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 from pymerkle import InmemoryTree
+from sequencing import sequencer_history
 
 from waystation.evidence import keys, sequencer
 from waystation.evidence.actions import NewEntry, record
@@ -119,3 +120,44 @@ def test_the_note_names_log_size_and_root(system: Authority, now: datetime) -> N
     head = sequencer.newest_checkpoint("iberia")
     assert head is not None
     assert head.note.split("\n")[:3] == ["waystation.local/iberia", "2", base64.b64encode(bytes(head.root)).decode()]
+
+
+def test_evd_08_a_sequencer_that_dies_at_any_statement_goes_on_as_if_it_had_not(db: None) -> None:
+    """Random entries, rounds and deaths: dense positions, roots of the very entries, full tiles that never change."""
+    assert sum(sequencer_history(seed) for seed in range(5)) >= 5
+
+
+def test_a_log_that_holds_nothing_new_gets_no_checkpoint(system: Authority, now: datetime) -> None:
+    """One signature per growth, and none for an unknown log."""
+    _write(system, now, 2)
+    sequencer.run(now)
+    assert sequencer.publish("iberia", now) is None
+    assert sequencer.publish("no such log", now) is None
+    assert sequencer.newest_checkpoint("no such log") is None
+    assert sequencer.size_of("no such log") == 0
+    assert Checkpoint.objects.count() == 1
+
+
+def test_a_round_takes_the_oldest_entries_first_and_no_more_than_it_may(system: Authority, now: datetime) -> None:
+    """In the order in which they were written."""
+    _write(system, now, 5)
+    assert [sequencer.sequence(2) for _ in range(4)] == [2, 2, 1, 0]
+    in_order = LogEntry.objects.order_by("seq").values_list("position__tree_index", flat=True)
+    assert list(in_order) == [0, 1, 2, 3, 4]
+
+
+def test_tiles_and_entries_stand_in_files_as_the_format_says(system: Authority, now: datetime, folder: Path) -> None:
+    """A full tile of 256 hashes, the partial one beside it, bundles of the leaves themselves; nothing half written."""
+    _write(system, now, 258)
+    sequencer.run(now)
+    files = {str(p.relative_to(folder / "tiles" / "iberia")) for p in (folder / "tiles").rglob("*") if p.is_file()}
+    assert files == {
+        "tile/0/000",
+        "tile/0/001.p/2",
+        "tile/1/000.p/1",
+        "tile/entries/000",
+        "tile/entries/001.p/2",
+    }
+    leaf = bytes(LogEntry.objects.get(position__tree_index=257).leaf)
+    assert (folder / "tiles/iberia/tile/entries/001.p/2").read_bytes().endswith(len(leaf).to_bytes(2, "big") + leaf)
+    assert len((folder / "tiles/iberia/tile/0/000").read_bytes()) == 256 * 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from itertools import pairwise
 from typing import Any
 
@@ -50,6 +51,26 @@ def brute(rows: list[tuple[int, float, str]]) -> tuple[int, int, int]:
                 kind = 1 if outside else 0 if proves else 2
         counts[kind] += 1
     return counts[0], counts[1], counts[2]
+
+
+HISTORIES = 4_000
+
+
+def proof_history(seed: int) -> None:
+    """Random readings, judged by the stand-alone verifier and second by second."""
+    chance = random.Random(seed)
+    instants = sorted(chance.sample(range(-30, PERIOD_S + 31), chance.randrange(26)))
+    values, sources = (1.0, 2.0, 2.25, 2.5, 5.0, 5.0, 7.5, 8.0, 8.0000001, 12.0), ("signed_batch", "hand_reading")
+    rows = [(at, chance.choice(values), chance.choice(sources[:1] * 3 + sources)) for at in instants]
+    sensor = judged(rows)
+    out_s, open_s = length_us(sensor.out) // SECOND, length_us(sensor.open) // SECOND
+    assert (PERIOD_S - open_s, out_s, open_s - out_s) == brute(rows)
+
+
+def test_evd_09_the_verifier_proves_no_second_that_is_not() -> None:
+    """Many random histories against the plain reckoning."""
+    for seed in range(HISTORIES):
+        proof_history(seed)
 
 
 @settings(max_examples=400)

@@ -180,9 +180,9 @@ def test_r3_a_crash_in_a_step_never_repeats_it(ana: Authority, carla: Authority,
     with pytest.raises(ConnectionError):
         actions.advance(ana, run.pk, hands, now=START)
     with pytest.raises(Conflict, match="drives this run"):
-        actions.advance(ana, run.pk, hands, now=START + timedelta(minutes=1))
-    assert run.pk not in queries.to_advance(START + timedelta(minutes=1))
-    later = START + timedelta(minutes=6)
+        actions.advance(ana, run.pk, hands, now=START + timedelta(seconds=59))
+    assert run.pk not in queries.to_advance(START + timedelta(seconds=59))
+    later = START + timedelta(seconds=60)
     assert run.pk in queries.to_advance(later)
     assert actions.advance(ana, run.pk, Hands(), now=later).state == "stuck"
     assert hands.done.count("product.move") == 1
@@ -197,7 +197,7 @@ def test_a_step_that_may_be_repeated_goes_on_after_a_crash(ana: Authority, syste
     with pytest.raises(ConnectionError):
         actions.advance(ana, run.pk, hands, now=START)
     again = Hands()
-    actions.advance(ana, run.pk, again, now=START + timedelta(minutes=5))
+    actions.advance(ana, run.pk, again, now=START + timedelta(minutes=1))
     assert again.done[0] == "telemetry.pull"
     assert StepJournal.objects.get(run=run, step="readings").attempts == 2
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from uuid import uuid4
+from collections.abc import Callable
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, connections
@@ -20,26 +18,6 @@ from waystation.spares.actions.sourcing import Sourced, source
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("real_file")]
 ROUNDS = 140
-
-
-@pytest.fixture
-def real_file(tmp_path: Path, transactional_db: None) -> Iterator[None]:
-    """SQLite races are run on a file with its journal, as in production; PostgreSQL is one already."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    connection.ensure_connection()
-    memory, name = connection.connection, connection.settings_dict["NAME"]
-    with sqlite3.connect(tmp_path / "races.sqlite3") as copy:
-        memory.backup(copy)
-    connection.settings_dict["NAME"] = str(tmp_path / "races.sqlite3")
-    connection.connection = None
-    connection.connect()
-    try:
-        yield
-    finally:
-        connection.connection.close()
-        connection.connection, connection.settings_dict["NAME"] = memory, name
 
 
 def _at_once(*jobs: Callable[[], object]) -> list[object]:
@@ -64,23 +42,27 @@ def _at_once(*jobs: Callable[[], object]) -> list[object]:
     return found
 
 
+def race_for(unit: UUID, site: UUID) -> None:
+    """Two incidents reach for one unit at the same moment: one row, one winner, and the loser is told."""
+    first, second = uuid4(), uuid4()
+    found = _at_once(
+        lambda: hold.reserve(system(), unit, first, now=START, site_id=site),
+        lambda: hold.reserve(system(), unit, second, now=START, site_id=site),
+    )
+    winners = [r for r in found if isinstance(r, m.Reservation)]
+    losers = [r for r in found if isinstance(r, Conflict)]
+    assert (len(winners), len(losers)) == (1, 1), found
+    assert losers[0].code == "spares.taken"
+    holders = list(m.Reservation.objects.filter(unit_id=unit).values_list("incident_id", flat=True))
+    assert holders == [winners[0].incident_id]
+
+
 def test_ful_10_two_reservations_of_one_unit_have_one_winner() -> None:
     """Over and over: one holds it, the other is told who does; never two, never none."""
     site = the_site().pk
     units = [a_unit(f"S-{n}", a_hub()).pk for n in range(ROUNDS)]
     for unit in units:
-        first, second = uuid4(), uuid4()
-        found = _at_once(
-            lambda unit=unit, one=first: hold.reserve(system(), unit, one, now=START, site_id=site),
-            lambda unit=unit, one=second: hold.reserve(system(), unit, one, now=START, site_id=site),
-        )
-        winners = [r for r in found if isinstance(r, m.Reservation)]
-        losers = [r for r in found if isinstance(r, Conflict)]
-        assert (len(winners), len(losers)) == (1, 1), found
-        assert losers[0].code == "spares.taken"
-        assert list(m.Reservation.objects.filter(unit_id=unit).values_list("incident_id", flat=True)) == [
-            winners[0].incident_id
-        ]
+        race_for(unit, site)
     assert connection.vendor in ("sqlite", "postgresql")
 
 

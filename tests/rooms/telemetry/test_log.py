@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from waystation.kernel.refusals import Unavailable
-from waystation.telemetry.store.log import Frame, Log, Position
+from waystation.telemetry.store.log import Frame, Log, Position, _framed
+
+CRASHES = 200
 
 
 def frame(number: int, readings: int = 3) -> Frame:
@@ -77,17 +80,48 @@ def test_a_flipped_byte_never_gives_a_wrong_reading(tmp_path: Path) -> None:
         assert seen == [1, 2, 3][: len(seen)]
 
 
-def test_a_full_disk_stops_acceptance_loudly_and_for_good(tmp_path: Path) -> None:
-    """The refusal says why; nothing is accepted until the process starts again on a mended disk."""
+def test_a_full_disk_stops_acceptance_loudly_until_there_is_room(tmp_path: Path) -> None:
+    """The refusal says why; with room again the same process goes on, and the refused frame is nowhere."""
     log = Log(tmp_path)
     log.append([frame(1)])
     log._close()
     log._file = 1
     log._descriptor = os.open("/dev/full", os.O_WRONLY)
-    with pytest.raises(Unavailable, match="No space left") as refused:
+    with pytest.raises(Unavailable, match=r"No space left.*must free the disk") as refused:
         log.append([frame(2)])
     assert refused.value.retry_after_s
-    with pytest.raises(Unavailable):
+    log.append([frame(3)])
+    assert numbers(log) == numbers(Log(tmp_path)) == [1, 3]
+
+
+def test_a_frame_that_fits_only_in_part_is_cut_off_again(tmp_path: Path) -> None:
+    """A limit on the file's size stops the write in its middle: what was acknowledged stands, and the next one fits."""
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from tests.rooms.telemetry.test_log import frame;"
+        "from waystation.kernel.refusals import Unavailable;"
+        "from waystation.telemetry.store.log import Log; log = Log(Path(sys.argv[1])); end = log.append([frame(1)]);"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1];"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (end.offset + 20, hard));\n"
+        "try:\n    log.append([frame(2)]); sys.exit(3)\nexcept Unavailable: pass\n"
+        "assert log.end() == end, log.end();"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard)); log.append([frame(3)])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert numbers(Log(tmp_path)) == [1, 3]
+
+
+def test_a_failed_sync_stops_acceptance_for_good(tmp_path: Path) -> None:
+    """Bytes that were taken and cannot be synced: nothing more is accepted until the process starts again."""
+    log = Log(tmp_path)
+    log.append([frame(1)])
+    log._close()
+    log._file = 1
+    log._descriptor = os.open(os.devnull, os.O_WRONLY)  # takes bytes, and cannot be synced
+    with pytest.raises(Unavailable, match="mend the disk and restart"):
+        log.append([frame(2)])
+    with pytest.raises(Unavailable, match="mend the disk and restart"):
         log.append([frame(3)])
     again = Log(tmp_path)
     again.append([frame(4)])
@@ -106,3 +140,35 @@ def test_two_processes_may_append(tmp_path: Path) -> None:
     seen = numbers(Log(tmp_path))
     assert sorted(seen) == [*range(1000, 1100), *range(2000, 2100)]
     assert [n for n in seen if n < 2000] == list(range(1000, 1100))
+
+
+def crash_history(seed: int, folder: Path) -> None:
+    """Appends, rotations and crashes that leave any part of what was not acknowledged: the acknowledged is there."""
+    chance, log = random.Random(seed), Log(folder)
+    acknowledged: list[int] = []
+    for number in range(1, 13):
+        what = chance.random()
+        if what < 0.5:
+            log.append([frame(number, chance.randrange(1, 4))])
+            acknowledged.append(number)
+        elif what < 0.6:
+            log.rotate()
+        else:
+            newest = folder / f"{log.end().file:010d}.log"
+            torn = _framed(frame(number, chance.randrange(1, 4)).encode())
+            if newest.exists():
+                left = torn[: chance.randrange(len(torn))] + b"\0" * chance.choice([0, 0, 3, 4096])
+                log._recover(log.end().file)  # as the append does in whose middle the crash falls
+                with newest.open("ab") as file:
+                    file.write(left)
+                if left.startswith(torn):  # only zeros were missing, so the frame is whole
+                    acknowledged.append(number)
+            log = Log(folder)
+        assert numbers(log) == acknowledged
+    assert numbers(Log(folder)) == acknowledged
+
+
+def test_tel_no_crash_point_loses_or_invents_a_frame(tmp_path: Path) -> None:
+    """Whatever part of an unacknowledged frame is left, with or without zeros behind it."""
+    for seed in range(CRASHES):
+        crash_history(seed, tmp_path / str(seed))

@@ -15,6 +15,7 @@ from waystation.telemetry.rules.series import Moment, Reading, default_hold_s, m
 from waystation.telemetry.rules.space import combined_timeline, judge_space, side_timeline, worst_verdict
 from waystation.telemetry.rules.verdict import Kind, SensorFold, SensorJudgement, Stretch, judge_sensor
 
+HISTORIES = 10_000
 VACCINE = Profile("vaccine", 2.0, 8.0)
 RULES = (
     DurationRule("hot", ">", 8.0, 40, "single_event"),
@@ -38,6 +39,11 @@ def test_tel_09_minutes_and_verdict_equal_judging_second_by_second(
     history: list[tuple[int, float | None]], hold: int, guard: float, start: int, end: int
 ) -> None:
     """Every second is what the newest reading that still holds makes it; the three durations add up."""
+    check_by_seconds(history, hold, guard, start, end)
+
+
+def check_by_seconds(history: list[tuple[int, float | None]], hold: int, guard: float, start: int, end: int) -> None:
+    """Judge and reckon apart; both must say the same."""
     profile = Profile("p", 2.0, 8.0, guard_band_c=guard)
     judged = judge_sensor(as_readings(history), profile, hold, start, end)
     count = Counter(oracle.seconds(history, 2.0, 8.0, guard, hold, start, end))
@@ -53,6 +59,25 @@ def test_tel_09_minutes_and_verdict_equal_judging_second_by_second(
     if judged.verdict == "in_range_proven":
         assert count["proven"] == end - start
     assert (judged.min_c, judged.max_c) == (min(inside, default=None), max(inside, default=None))
+
+
+VALUES = (None, float("nan"), 1.0, 1.9, 2.0, 2.2, 5.0, 5.0, 5.0, 7.8, 8.0, 8.1, 9.0, 12.5)
+
+
+def verdict_history(seed: int) -> None:
+    """A random history of up to 14 readings, judged and reckoned second by second; half of them stay in range."""
+    chance = random.Random(seed)
+    values = VALUES if chance.random() < 0.5 else (5.0, 5.0, 2.3, 7.7, None)
+    history = [(chance.randrange(121), chance.choice(values)) for _ in range(chance.randrange(15))]
+    check_by_seconds(
+        history, chance.randint(1, 50), chance.choice([0.0, 0.3, 3.5]), chance.randrange(41), 60 + chance.randrange(81)
+    )
+
+
+def test_tel_09_no_false_proof_in_random_histories() -> None:
+    """`in_range_proven` is said only where every second is proven."""
+    for seed in range(HISTORIES):
+        verdict_history(seed)
 
 
 @given(histories, holds, st.integers(0, 40), st.integers(60, 140))

@@ -24,6 +24,7 @@ def read_archive(data: bytes) -> Members:
     """The members of a canonical stored zip; any other byte anywhere is refused, naming the member it belongs to."""
     listed = _listed(data)
     members: Members = {}
+    placed: dict[int, str] = {}
     starts: list[tuple[int, str]] = []
     at, last, directory = 0, "", bytearray()
     while data[at : at + 4] == b"PK\x03\x04":
@@ -33,12 +34,13 @@ def read_archive(data: bytes) -> Members:
         starts.append((len(directory), name))
         directory += b"PK\x01\x02\x14\x03\x14\x00" + common + struct.pack("<HHHII", 0, 0, 0, 0o100644 << 16, at)
         directory += name.encode()
-        members[name], last, at = content, name, after
+        members[name], placed[at] = content, name
+        last, at = name, after
     if at in listed:
         raise Refused(listed[at], "its header in the archive was changed")
-    for name in listed.values():
+    for place, name in listed.items():
         if name not in members:
-            raise Refused(name, "is listed in the archive and is not there")
+            raise Refused(placed.get(place) or name or "archive", f"is listed as {name!r} and is not there as that")
     count = len(members)
     end = struct.pack("<HHHHIIH", 0, 0, count, count, len(directory), at, 0)
     expected, found = bytes(directory + b"PK\x05\x06" + end), data[at:]

@@ -94,12 +94,17 @@ def _of_step(step: Step, s: Standing) -> Move | None:
             continue
         if outcome == WAITING:
             return Move("wait", step.key, phase, reason="a person answers")
-        if outcome == BEGUN and not step.safe_to_repeat and phase == "act":
+        if outcome == BEGUN and phase == "act" and not _harmless(step):
             return Move("finish", step.key, phase, "stuck", "it began and its result is not known: look before acting")
         if phase == "act" and step.gated:
             return _gate(step, s)
         return Move("do", step.key, phase)
     return None
+
+
+def _harmless(step: Step) -> bool:
+    """True when its act may happen twice: the step says so, or the act is itself a check."""
+    return step.safe_to_repeat or (step.act is not None and step.act.kind.startswith("check."))
 
 
 def _gate(step: Step, s: Standing) -> Move:

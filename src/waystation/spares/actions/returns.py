@@ -144,6 +144,12 @@ def _forward(by: Authority, unit_id: UUID, target: str, note: str, now: datetime
         unit = locked(unit_id)
         if unit.state == target:
             return unit
+        if target == "stocked" and unit.state != "repaired":
+            raise Conflict(
+                "spares.not_repaired",
+                f"{unit.serial} is {unit.state.replace('_', ' ')} at {place_of(unit)}, not repaired.",
+                "Only a wiped and repaired unit is released to stock.",
+            )
         hub = unit.hub if target != "disposed" else None
         row = pass_on(by, unit, target, place_of(unit), now=now, hub=hub, note=note)
         unit.checked_at = None

@@ -15,7 +15,7 @@ import threading
 import zlib
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,26 +86,35 @@ class Log:
     def append(self, frames: Sequence[Frame]) -> Position:
         """Write the frames and make them durable, all with one `fdatasync`; returns the position after them.
 
-        Raises Unavailable when the disk refuses; from then on every call does, until the process starts again:
-        after a failed sync nobody knows what the disk holds.
+        Raises Unavailable when the disk refuses. A write that the disk has no room for is cut off again, and the next
+        call tries anew. After a failed sync nobody knows what the disk holds: from then on every call is refused,
+        until the process starts again.
         """
         data = b"".join(_framed(frame.encode()) for frame in frames)
         with self._lock:
             if self._broken:
-                raise _cannot_accept(self._broken)
+                raise _cannot_accept(self._broken, "must mend the disk and restart")
             try:
                 with self._alone():
                     return self._append(data)
-            except OSError as error:
-                self._broken = f"{error.strerror} ({self.folder})"
+            except _NotSynced as error:
+                self._broken = f"{error} ({self.folder})"
                 self._close()
-                raise _cannot_accept(self._broken) from error
+                raise _cannot_accept(self._broken, "must mend the disk and restart") from error
+            except OSError as error:
+                self._close()
+                raise _cannot_accept(f"{error.strerror} ({self.folder})", "must free the disk") from error
 
     def _append(self, data: bytes) -> Position:
         number = self._open_newest()
         begin = os.lseek(self._descriptor, 0, os.SEEK_END)
-        _write_all(self._descriptor, data)
-        os.fdatasync(self._descriptor)
+        try:
+            _write_all(self._descriptor, data)
+        except OSError:
+            with suppress(OSError):  # else the torn tail is cut off when the file is opened again
+                os.ftruncate(self._descriptor, begin)
+            raise
+        _sync(self._descriptor)
         if begin + len(data) >= ROTATE_BYTES:
             self._begin(number + 1)
         return Position(number, begin + len(data))
@@ -158,8 +167,8 @@ class Log:
             while len(lead := file.read(_FRAME.size)) == _FRAME.size:
                 length, crc = _FRAME.unpack(lead)
                 payload = file.read(length) if length <= MAX_FRAME_BYTES else b""
-                if len(payload) != length or zlib.crc32(payload) != crc:
-                    return
+                if not payload or len(payload) != length or zlib.crc32(payload) != crc:
+                    return  # nothing, too: a crash may leave zeros, which are a length and a check sum of nothing
                 offset += _FRAME.size + length
                 yield Frame.decode(payload), Position(number, offset)
 
@@ -209,6 +218,17 @@ def _write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
+class _NotSynced(Exception):
+    """What was written may or may not be on the disk."""
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fdatasync(descriptor)
+    except OSError as error:
+        raise _NotSynced(error.strerror) from error
+
+
 def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -217,10 +237,10 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _cannot_accept(why: str) -> Unavailable:
+def _cannot_accept(why: str, remedy: str) -> Unavailable:
     return Unavailable(
         "telemetry.cannot_store",
         f"Readings cannot be stored: {why}.",
-        "Keep them and send again; the platform owner must free or mend the disk and restart.",
+        f"Keep them and send again; the platform owner {remedy}.",
         retry_after_s=30,
     )
