@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
 from hypothesis import HealthCheck, settings
 
@@ -88,6 +90,26 @@ def signed_in(person: PeopleMaker) -> Callable[..., Client]:
         return client
 
     return make
+
+
+@pytest.fixture
+def real_file(tmp_path: Path, transactional_db: None) -> Iterator[None]:
+    """SQLite races are run on a file with its journal, as in production; PostgreSQL is one already."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    connection.ensure_connection()
+    memory, name = connection.connection, connection.settings_dict["NAME"]
+    with sqlite3.connect(tmp_path / "races.sqlite3") as copy:
+        memory.backup(copy)
+    connection.settings_dict["NAME"] = str(tmp_path / "races.sqlite3")
+    connection.connection = None
+    connection.connect()
+    try:
+        yield
+    finally:
+        connection.connection.close()
+        connection.connection, connection.settings_dict["NAME"] = memory, name
 
 
 def pytest_report_header() -> str:

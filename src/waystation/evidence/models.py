@@ -55,7 +55,7 @@ class LogOfSite(models.Model):
 
 
 class Event(models.Model):
-    """A fact that others may want to hear; the stream replays them in order."""
+    """A fact that others may want to hear. The stream replays by `position`: dense from 1, given once committed."""
 
     seq = models.BigAutoField(primary_key=True)
     entry = models.ForeignKey(LogEntry, on_delete=models.PROTECT, related_name="events")
@@ -65,6 +65,10 @@ class Event(models.Model):
     incident_id = models.UUIDField(null=True, db_index=True)
     at = models.DateTimeField(db_index=True)
     data = models.JSONField(default=dict)
+    position = models.BigIntegerField(null=True, unique=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["seq"], condition=models.Q(position=None), name="events_without_position")]
 
 
 class OutboxMessage(Row):

@@ -12,7 +12,7 @@ from types import FrameType
 from waystation import wiring
 from waystation.access import queries as principals
 from waystation.alarms import actions as alarms
-from waystation.evidence import beats, outbox, sequencer
+from waystation.evidence import beats, outbox, sequencer, stream
 from waystation.journeys import runs
 from waystation.journeys.reading import Rounds
 from waystation.simulator.gateways import HttpUplink, Pace
@@ -43,6 +43,7 @@ def live(scenario: Path, end: datetime, *, url: str, seed: int) -> None:
             if isinstance(due, Delivery):
                 due.send(uplink)
         rounds.judge_waiting(now)
+        stream.order()
         if now - ticked >= timedelta(seconds=30):
             ticked = now
             rounds.tick(now)

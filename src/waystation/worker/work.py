@@ -7,7 +7,7 @@ from datetime import datetime
 from waystation import wiring
 from waystation.access.queries import system_authority
 from waystation.alarms import actions as alarms
-from waystation.evidence import outbox, sequencer
+from waystation.evidence import outbox, sequencer, stream
 from waystation.journeys import runs
 from waystation.journeys.reading import Rounds
 from waystation.spares.actions import hold
@@ -20,6 +20,7 @@ def all_loops() -> list[Loop]:
     rounds = Rounds()
     return [
         Loop("judge", 0.2, rounds.judge_waiting),
+        Loop("stream", 0.5, stream.run),
         Loop("rounds", 30.0, rounds.tick),
         Loop("deadlines", 5.0, deadlines),
         Loop("runs", 2.0, advance_runs),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
@@ -20,26 +18,6 @@ from waystation.spares.actions.sourcing import Sourced, source
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("real_file")]
 ROUNDS = 140
-
-
-@pytest.fixture
-def real_file(tmp_path: Path, transactional_db: None) -> Iterator[None]:
-    """SQLite races are run on a file with its journal, as in production; PostgreSQL is one already."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    connection.ensure_connection()
-    memory, name = connection.connection, connection.settings_dict["NAME"]
-    with sqlite3.connect(tmp_path / "races.sqlite3") as copy:
-        memory.backup(copy)
-    connection.settings_dict["NAME"] = str(tmp_path / "races.sqlite3")
-    connection.connection = None
-    connection.connect()
-    try:
-        yield
-    finally:
-        connection.connection.close()
-        connection.connection, connection.settings_dict["NAME"] = memory, name
 
 
 def _at_once(*jobs: Callable[[], object]) -> list[object]:
