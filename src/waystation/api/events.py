@@ -22,7 +22,6 @@ from waystation.api.auth import by, token_of
 from waystation.evidence import queries
 from waystation.evidence.queries import Heard
 from waystation.kernel.authority import Authority
-from waystation.kernel.canonical import plain
 from waystation.kernel.refusals import BadInput, NotAllowed, Refusal
 
 router = Router()
@@ -123,14 +122,5 @@ def _live(request: HttpRequest, who: Authority) -> Authority:
 
 def framed(event: Heard) -> bytes:
     """One event on the wire: its cursor as id, its kind, its JSON in one line."""
-    body = {
-        "kind": event.kind,
-        "site_id": plain(event.site_id),
-        "object_id": event.object_id,
-        "incident_id": plain(event.incident_id),
-        "at": plain(event.at),
-        "data": event.data,
-        "entry_seq": event.entry_seq,
-    }
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(queries.as_told(event), ensure_ascii=False, separators=(",", ":"))
     return f"id: {event.position}\nevent: {event.kind}\ndata: {text}\n\n".encode()

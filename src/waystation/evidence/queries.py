@@ -17,6 +17,7 @@ from waystation.evidence.models import Checkpoint, Event, LogEntry, LogPosition,
 from waystation.evidence.rules import merkle
 from waystation.evidence.rules.proofs import TlogProof
 from waystation.kernel.authority import Authority
+from waystation.kernel.canonical import plain
 from waystation.kernel.refusals import NotFound
 
 
@@ -206,3 +207,17 @@ def events_after(after: int, site_ids: Collection[str] | None, most: int = 500) 
 def heard(e: Event) -> Heard:
     """An event that has its position."""
     return Heard(e.position or 0, e.kind, e.site_id, e.object_id, e.incident_id, e.at, e.data, e.entry_id)
+
+
+def as_told(event: Heard) -> dict[str, Any]:
+    """An event as the outside gets it, by stream and by webhook alike."""
+    return {
+        "position": event.position,
+        "kind": event.kind,
+        "site_id": plain(event.site_id),
+        "object_id": event.object_id,
+        "incident_id": plain(event.incident_id),
+        "at": plain(event.at),
+        "data": event.data,
+        "entry_seq": event.entry_seq,
+    }
