@@ -39,7 +39,8 @@ def _start() -> None:
         port = probe.getsockname()[1]
     data = str(_place / "data")
     _as_server(initdb, "-D", data, "-U", "waystation", "--auth=trust", "-E", "UTF8", "--no-sync")
-    options = f"-p {port} -k {_place} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=120"
+    fsync = os.environ.get("WAYSTATION_TEST_FSYNC", "off")  # benchmarks of writing turn it on
+    options = f"-p {port} -k {_place} -c listen_addresses=127.0.0.1 -c fsync={fsync} -c max_connections=120"
     _as_server(pg_ctl, "-D", data, "-w", "-l", str(_place / "log"), "-o", options, "start")
     os.environ["WAYSTATION_DATABASE_URL"] = f"postgresql://waystation@127.0.0.1:{port}/waystation"
     os.environ["WAYSTATION_TEST_VENDOR"] = "postgresql"
