@@ -65,13 +65,13 @@ def pause(
     by: Authority, subscription_id: UUID, *, reason: str, now: datetime, messages: Sequence[NewMessage] = ()
 ) -> Subscription:
     """Stop sending; what comes meanwhile waits and is sent when it is resumed."""
-    return _change(by, subscription_id, "paused", "evidence.subscription_paused", reason, now, messages)
+    return _change(by, subscription_id, "paused", "paused", reason, now, messages)
 
 
 def resume(by: Authority, subscription_id: UUID, *, now: datetime) -> Subscription:
     """Go on where it stopped, at once."""
     with transaction.atomic():
-        row = _change(by, subscription_id, "active", "evidence.subscription_resumed", "", now)
+        row = _change(by, subscription_id, "active", "resumed", "", now)
         SubscriptionProgress.objects.filter(pk=row.pk).update(failing_since=None)
         _unsent(row.pk).update(due_at=now)
     return row
@@ -79,7 +79,7 @@ def resume(by: Authority, subscription_id: UUID, *, now: datetime) -> Subscripti
 
 def end(by: Authority, subscription_id: UUID, *, reason: str, now: datetime) -> Subscription:
     """Never send again. What was not sent is given up, and the entry says how much that was."""
-    return _change(by, subscription_id, "ended", "evidence.subscription_ended", reason, now)
+    return _change(by, subscription_id, "ended", "ended", reason, now)
 
 
 def replay(by: Authority, subscription_id: UUID, *, after: int, now: datetime) -> int:
@@ -191,7 +191,7 @@ def _change(
     by: Authority,
     subscription_id: UUID,
     state: str,
-    kind: str,
+    verb: str,
     reason: str,
     now: datetime,
     messages: Sequence[NewMessage] = (),
@@ -207,7 +207,11 @@ def _change(
             row.ended_at = now
             _unsent(row.pk).update(gave_up_at=now)
         record(
-            [row], messages=messages, entry=NewEntry(kind, row.pk, by, now, row.site_id, reason=row.reason, facts=facts)
+            [row],
+            messages=messages,
+            entry=NewEntry(
+                f"evidence.subscription_{verb}", row.pk, by, now, row.site_id, reason=row.reason, facts=facts
+            ),
         )
     return row
 
