@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('evidence', '0004_event_positions'),
+        ('evidence', '0005_event_positions'),
     ]
 
     operations = [

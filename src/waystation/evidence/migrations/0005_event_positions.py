@@ -20,7 +20,7 @@ def _guard(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("evidence", "0003_beats")]
+    dependencies = [("evidence", "0004_entries_by_kind")]
     operations = [
         migrations.AddField("event", "position", models.BigIntegerField(null=True, unique=True)),
         migrations.AddIndex(
