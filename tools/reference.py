@@ -69,8 +69,28 @@ def events() -> str:
     """Every kind of entry and event that the product writes by a fixed name."""
     text = _sources()
     found = set(re.findall(r'(?:NewEntry|NewEvent|_tell|_keep)\((?:[^"()]*,\s*)?"([a-z_]+\.[a-z_]+)"', text))
+    families = {re.sub(r"\{[^}]*\}", "*", kind) for kind in re.findall(r'f"([a-z_]+\.[a-z_{][^"\s/]*)"', text)}
+    rooms = {path.name for path in SOURCE.iterdir() if (path / "models.py").exists()}
+    families = {kind for kind in families if "*" in kind and kind.split(".")[0] in rooms}
     rows = ["# Events\n", "Kinds of entries in the evidence log and of events in the stream.\n"]
-    return "\n".join([*rows, *(f"- `{kind}`" for kind in sorted(found))]) + "\n"
+    rows += [f"- `{kind}`" for kind in sorted(found)]
+    rows += ["\nKinds named after what they happen to; `*` stands for a kind of record or a state.\n"]
+    return "\n".join([*rows, *(f"- `{kind}`" for kind in sorted(families))]) + "\n"
+
+
+def verbs() -> str:
+    """Every verb of the rooms and journeys: what the doors call, with the first line of what it says."""
+    import ast
+
+    rows = ["# Verbs\n", "What changes state. Console, API and commands call these and nothing else.\n"]
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        if "actions" not in path.parts and path.stem not in ("actions", "subscriptions"):
+            continue
+        found = [n for n in ast.parse(path.read_text()).body if isinstance(n, ast.FunctionDef)]
+        told = [f"- `{n.name}` {(ast.get_docstring(n) or '').splitlines()[0]}" for n in found if n.name[0] != "_"]
+        rows += [f"## {name}\n", *told, ""] if told else []
+    return "\n".join(rows)
 
 
 def refusals() -> str:
@@ -108,7 +128,14 @@ def third_party() -> str:
 
 def files() -> dict[Path, str]:
     """What is generated, by path."""
-    pages = {"commands": commands, "api": api, "settings": settings, "events": events, "refusals": refusals}
+    pages = {
+        "commands": commands,
+        "api": api,
+        "settings": settings,
+        "events": events,
+        "refusals": refusals,
+        "verbs": verbs,
+    }
     return {REFERENCE / f"{name}.md": make() for name, make in pages.items()} | {ROOT / "THIRD_PARTY.md": third_party()}
 
 

@@ -168,6 +168,7 @@ DEFAULT_FROM_EMAIL = _setting("mail_from", "waystation@localhost")
 PLATFORM_OWNER = _setting("platform_owner")  # the address told when nothing can be recorded
 NOTIFY = _setting("notify", "smtp")  # smtp | folder
 WEBHOOK_SECRET = _setting("webhook_secret")
+WEBHOOK_PAUSE_DAYS = float(_setting("webhook_pause_days", "3"))  # of failing in a row, until it is paused
 WEBHOOK_HOSTS = [*filter(None, _setting("webhook_hosts").split(","))]
 
 LOGGING = {

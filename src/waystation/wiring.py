@@ -101,6 +101,15 @@ def transport(channel: str) -> Transport | None:
     )
 
 
+def webhook(secret: str) -> Transport:
+    """The way out of one subscription, signed with its secret; private addresses need to be listed."""
+    from django.conf import settings
+
+    from waystation.adapters.notify.webhook.transport import WebhookTransport
+
+    return WebhookTransport(secret, tuple(settings.WEBHOOK_HOSTS))
+
+
 def actuator() -> Actuator:
     """What a run's steps go through: a person is asked, until an owner opts in to more."""
     from waystation.adapters.actuate.advisory.actuator import Advisory

@@ -40,7 +40,9 @@ class Cluster:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        options = f"-p {self.port} -k {self._place} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=120"
+        fsync = os.environ.get("WAYSTATION_TEST_FSYNC", "off")  # benchmarks of writing turn it on
+        options = f"-p {self.port} -k {self._place} -c listen_addresses=127.0.0.1 -c fsync={fsync}"
+        options += " -c max_connections=120"
         log = str(self._place / "log")
         _as_server(self._program("pg_ctl"), "-D", self._data, "-w", "-l", log, "-o", options, "start")
 

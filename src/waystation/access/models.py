@@ -32,6 +32,7 @@ class Person(AbstractBaseUser, Row):
     shifts = models.JSONField(default=list, blank=True)
     qualifications = models.JSONField(default=list, blank=True)
 
+    beside = frozenset({"last_login"})  # stamped by the framework
     objects: ClassVar[People] = People()
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"

@@ -46,6 +46,7 @@ PERMISSIONS: Mapping[str, str] = {
     "evidence.read": "read entries, proofs and packs, verify",
     "evidence.pack": "make an evidence pack",
     "evidence.hold": "place and lift holds on records",
+    "evidence.subscribe": "make, pause and end webhooks that events leave by",
     "platform.operate": "run the platform's own loops",
 }
 
@@ -77,11 +78,11 @@ ROLES: Mapping[str, frozenset[str]] = {
         "security": f"{_SEE} evidence.read",
         "auditor": f"{_SEE} evidence.read evidence.pack",
         "vendor": "registry.read",
-        "integrator": f"{_SEE} registry.write product.consign spares.reserve spares.dispatch",
+        "integrator": f"{_SEE} registry.write product.consign spares.reserve spares.dispatch evidence.subscribe",
         "gateway": "telemetry.ingest",
         "administrator": "access.administer registry.read registry.write registry.approve_profile alarms.policy"
         " runbooks.define fleet.onboard spares.policy spares.receive service_levels.read service_levels.write"
-        " evidence.read",
+        " evidence.read evidence.subscribe",
         "system": " ".join(sorted(PERMISSIONS)),
     }.items()
 }

@@ -72,6 +72,22 @@ class ReasonIn(Schema):
     reason: str
 
 
+class PreferencesIn(Schema):
+    """How a person likes to read; what is not given stays."""
+
+    temperature_unit: str | None = None
+    hours: str | None = None
+    theme: str | None = None
+
+
+class PreferencesOut(Schema):
+    """What is kept now."""
+
+    temperature_unit: str
+    hours: str
+    theme: str
+
+
 @router.get("/me", response=Me)
 def me(request: HttpRequest) -> Me:
     """Who the caller is and what it may do."""
@@ -83,6 +99,12 @@ def me(request: HttpRequest) -> Me:
         permissions=sorted(who.grants),
         is_machine=who.is_machine,
     )
+
+
+@router.post("/me/preferences", response=PreferencesOut)
+def set_preferences(request: HttpRequest, body: PreferencesIn) -> object:
+    """Keep the caller's own units, hours and theme."""
+    return actions.set_preferences(by(request), now=wiring.clock().now(), **body.dict())
 
 
 @router.get("/roles", response=dict[str, list[str]])

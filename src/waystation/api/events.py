@@ -1,4 +1,7 @@
-"""The stream of events: replayed from any cursor as a list, or followed live as server-sent events."""
+"""The stream of events: replayed from any position as a list, or followed live as server-sent events.
+
+A position is dense and given once the event is committed, so that no event is ever passed over.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +22,18 @@ from waystation.api.auth import by, token_of
 from waystation.evidence import queries
 from waystation.evidence.queries import Heard
 from waystation.kernel.authority import Authority
-from waystation.kernel.canonical import plain
 from waystation.kernel.refusals import BadInput, NotAllowed, Refusal
 
 router = Router()
-POLL_S = 1.0
+POLL_S = 0.5
 LONGEST_S = 3600.0  # a follower connects again after an hour, with its cursor
 KEEP_ALIVE = b": alive\n\n"
 
 
 class EventOut(Schema):
-    """One event; `seq` is the cursor behind it, `entry_seq` the entry of the log that proves it."""
+    """One event; `position` is the cursor behind it, `entry_seq` the entry of the log that proves it."""
 
-    seq: int
+    position: int
     kind: str
     site_id: UUID | None
     object_id: str
@@ -65,7 +67,7 @@ def events(request: HttpRequest, after: int = 0, limit: int = 500) -> Any:
     if "text/event-stream" in request.headers.get("Accept", ""):
         return stream(request, who, cursor)
     found = queries.events_after(cursor, allowed, max(1, min(limit, 1000)))
-    return {"events": found, "next": found[-1].seq if found else cursor}
+    return {"events": found, "next": found[-1].position if found else cursor}
 
 
 def _cursor(request: HttpRequest, after: int) -> int:
@@ -93,7 +95,7 @@ async def _follow(request: HttpRequest, who: Authority, cursor: int) -> AsyncIte
         if found is None:
             return
         for event in found:
-            cursor = event.seq
+            cursor = event.position
             yield framed(event)
         if not found:
             yield KEEP_ALIVE
@@ -120,14 +122,5 @@ def _live(request: HttpRequest, who: Authority) -> Authority:
 
 def framed(event: Heard) -> bytes:
     """One event on the wire: its cursor as id, its kind, its JSON in one line."""
-    body = {
-        "kind": event.kind,
-        "site_id": plain(event.site_id),
-        "object_id": event.object_id,
-        "incident_id": plain(event.incident_id),
-        "at": plain(event.at),
-        "data": event.data,
-        "entry_seq": event.entry_seq,
-    }
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return f"id: {event.seq}\nevent: {event.kind}\ndata: {text}\n\n".encode()
+    text = json.dumps(queries.as_told(event), ensure_ascii=False, separators=(",", ":"))
+    return f"id: {event.position}\nevent: {event.kind}\ndata: {text}\n\n".encode()

@@ -12,6 +12,7 @@ from ninja import Router, Schema, Status
 from waystation import wiring
 from waystation.api.auth import by
 from waystation.incidents import actions, queries
+from waystation.journeys import failed_device
 
 router = Router()
 
@@ -67,6 +68,33 @@ class ResolveIn(Schema):
 
     outcome: str
     responder_id: UUID | None = None
+
+
+class LinkIn(Schema):
+    """A record of another room that belongs to the incident."""
+
+    kind: str
+    object_id: UUID
+
+
+class MitigatedIn(Schema):
+    """What keeps the product out of danger for now."""
+
+    how: str
+
+
+class SwapIn(Schema):
+    """The unit that stands in the place of the failed device."""
+
+    unit_id: UUID
+
+
+class SwappedOut(Schema):
+    """The device as it is now."""
+
+    id: UUID
+    name: str
+    serial: str
 
 
 class HandOverIn(Schema):
@@ -145,6 +173,28 @@ def note(request: HttpRequest, key: str, body: NoteIn) -> Status[dict[str, UUID]
     made = actions.note(by(request), row.pk, body.text, standing=body.standing, observed_at=body.observed_at,
                         now=wiring.clock().now())  # fmt: skip
     return Status(201, {"id": made.pk})
+
+
+@router.post("/{key}/links", response={201: dict[str, UUID]})
+def attach(request: HttpRequest, key: str, body: LinkIn) -> Status[dict[str, UUID]]:
+    """Join a record of another room, such as a move; repeating it changes nothing."""
+    row = queries.incident(by(request), key)
+    link = actions.attach(by(request), row.pk, body.kind, body.object_id, now=wiring.clock().now())
+    return Status(201, {"id": link.pk})
+
+
+@router.post("/{key}/mitigated", response=IncidentOut)
+def mark_mitigated(request: HttpRequest, key: str, body: MitigatedIn) -> Any:
+    """The product is out of danger for now, though nothing is repaired."""
+    row = queries.incident(by(request), key)
+    return actions.mark_mitigated(by(request), row.pk, how=body.how, now=wiring.clock().now())
+
+
+@router.post("/{key}/swap", response=SwappedOut)
+def swap(request: HttpRequest, key: str, body: SwapIn) -> Any:
+    """The reserved unit stands in the place of the failed device, which is on its way back."""
+    row = queries.incident(by(request), key)
+    return failed_device.swap(by(request), row.pk, body.unit_id, now=wiring.clock().now())
 
 
 @router.post("/{key}/resolve", response=IncidentOut)

@@ -23,6 +23,7 @@ from waystation.api import (
     runbooks,
     service_levels,
     telemetry,
+    webhooks,
 )
 from waystation.api.auth import caller
 from waystation.api.replies import answer
@@ -56,6 +57,7 @@ api.add_router("/v1/runbooks", runbooks.router, tags=["runbooks"])
 api.add_router("/v1/service_levels", service_levels.router, tags=["service_levels"])
 api.add_router("/v1/spares", spares.router, tags=["spares"])
 api.add_router("/v1/telemetry", telemetry.router, tags=["telemetry"])
+api.add_router("/v1/webhooks", webhooks.router, tags=["webhooks"])
 
 
 @api.exception_handler(Refusal)

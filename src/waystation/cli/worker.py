@@ -24,9 +24,9 @@ def run(args: argparse.Namespace) -> int:
     """Run until told to stop."""
     data = start.use(args)
     from waystation.worker.loops import run_forever
-    from waystation.worker.work import all_loops
+    from waystation.worker.work import all_loops, loops_beside
 
-    run_forever(all_loops(), wiring.clock(), holder(data))
+    run_forever(all_loops(), wiring.clock(), holder(data), loops_beside())
     return 0
 
 

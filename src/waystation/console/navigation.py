@@ -24,5 +24,6 @@ PLACES: tuple[Place, ...] = (
     Place("/desk/", "Hub desk", "spares.read", on_phone=True),
     Place("/onboarding/", "Onboarding", "registry.read", break_before=True),
     Place("/evidence/", "Evidence", "evidence.read"),
+    Place("/webhooks/", "Webhooks", "evidence.subscribe"),
     Place("/overview/", "Overview", "service_levels.read", on_phone=True),
 )

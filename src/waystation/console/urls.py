@@ -18,6 +18,7 @@ from waystation.console import (
     site_class,
     sites,
     views,
+    webhooks,
 )
 
 urlpatterns = [
@@ -77,6 +78,12 @@ urlpatterns = [
     path("onboarding/<slug:code>/open/", onboarding.open_site),
     path("overview/", overview.page, name="overview"),
     path("overview/<slug:question>/", overview.records),
+    path("webhooks/", webhooks.webhooks, name="webhooks"),
+    path("webhooks/<uuid:key>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<uuid:key>/pause/", webhooks.pause),
+    path("webhooks/<uuid:key>/resume/", webhooks.resume),
+    path("webhooks/<uuid:key>/replay/", webhooks.replay),
+    path("webhooks/<uuid:key>/end/", webhooks.end),
     path("preferences/theme/", views.theme),
     path("healthz", views.healthz),
     path("readyz", views.readyz),

@@ -11,12 +11,12 @@ from uuid import UUID
 
 from django.db import transaction
 
+from waystation.evidence.append import INSTALLATION, append
 from waystation.evidence.models import Event, LogEntry, LogOfSite, OutboxMessage
 from waystation.evidence.rows import Row
 from waystation.kernel.authority import Authority
 from waystation.kernel.canonical import canonical, digest, instant, plain
 
-INSTALLATION = "installation"
 MAX_LEAF_BYTES = 16 * 1024
 MAX_ROWS_NAMED = 40
 
@@ -88,8 +88,8 @@ def record(
             raise ValueError(
                 f"an entry of {len(leaf)} bytes is over {MAX_LEAF_BYTES}: put the digest of the facts instead"
             )
-        written = LogEntry.objects.create(
-            log=entry.log or log_of(entry.site_id),
+        unwritten = LogEntry(
+            log=entry.log,
             leaf=leaf,
             leaf_hash=hashlib.sha256(b"\x00" + leaf).digest(),
             kind=entry.kind,
@@ -97,8 +97,10 @@ def record(
             object_id=str(entry.object_id),
             at=entry.at,
         )
-        Event.objects.bulk_create([_event(e, entry, written) for e in events or (NewEvent(),)])
-        OutboxMessage.objects.bulk_create([_message(m, entry, written) for m in messages], ignore_conflicts=True)
+        written = append(unwritten, [_event(e, entry) for e in events or (NewEvent(),)])
+        if messages:
+            rows = [_message(m, entry, written.seq) for m in messages]
+            OutboxMessage.objects.bulk_create(rows, ignore_conflicts=True)
     for row in change:
         row.remember()
     return Receipt(written.seq, written.log, bytes(written.leaf_hash).hex(), entry.at)
@@ -145,9 +147,8 @@ def log_of(site_id: UUID | None) -> str:
     return named or INSTALLATION
 
 
-def _event(event: NewEvent, entry: NewEntry, written: LogEntry) -> Event:
+def _event(event: NewEvent, entry: NewEntry) -> Event:
     return Event(
-        entry=written,
         kind=event.kind or entry.kind,
         site_id=event.site_id or entry.site_id,
         object_id=str(event.object_id or entry.object_id),
@@ -157,9 +158,9 @@ def _event(event: NewEvent, entry: NewEntry, written: LogEntry) -> Event:
     )
 
 
-def _message(message: NewMessage, entry: NewEntry, written: LogEntry) -> OutboxMessage:
+def _message(message: NewMessage, entry: NewEntry, entry_seq: int) -> OutboxMessage:
     return OutboxMessage(
-        entry=written,
+        entry_id=entry_seq,
         channel=message.channel,
         recipient=message.recipient,
         subject=message.subject,

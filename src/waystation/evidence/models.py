@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
-from waystation.evidence.rows import Row
+from waystation.evidence.rows import Row, state_field
+from waystation.kernel.states import choices
 
 
 class LogEntry(models.Model):
@@ -55,7 +56,7 @@ class LogOfSite(models.Model):
 
 
 class Event(models.Model):
-    """A fact that others may want to hear; the stream replays them in order."""
+    """A fact that others may want to hear. The stream replays by `position`: dense from 1, given once committed."""
 
     seq = models.BigAutoField(primary_key=True)
     entry = models.ForeignKey(LogEntry, on_delete=models.PROTECT, related_name="events")
@@ -65,10 +66,43 @@ class Event(models.Model):
     incident_id = models.UUIDField(null=True, db_index=True)
     at = models.DateTimeField(db_index=True)
     data = models.JSONField(default=dict)
+    position = models.BigIntegerField(null=True, unique=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["seq"], condition=models.Q(position=None), name="events_without_position")]
+
+
+class Subscription(Row):
+    """Who hears which events by a signed webhook. `secret` is sealed; `kinds` are names, `room.*` or `*`."""
+
+    owner_id = models.UUIDField(db_index=True)
+    url = models.CharField(max_length=254)
+    kinds = models.JSONField(default=list)
+    site_id = models.UUIDField(null=True, db_index=True)
+    secret = models.CharField(max_length=400)
+    state = state_field(choices("subscription"), "active")
+    reason = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField()
+    paused_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+
+class SubscriptionProgress(models.Model):
+    """How far a subscription is: up to which position its events are in the outbox, and since when sending fails."""
+
+    subscription = models.OneToOneField(
+        Subscription, on_delete=models.PROTECT, primary_key=True, related_name="progress"
+    )
+    position = models.BigIntegerField()
+    tried_at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)
 
 
 class OutboxMessage(Row):
-    """Something that must leave the house: at least once, recognisable by its key."""
+    """Something that must leave the house: at least once, recognisable by its key.
+
+    One of a subscription waits its turn: it leaves after all of the same subscription with a lower `position`.
+    """
 
     entry = models.ForeignKey(LogEntry, on_delete=models.PROTECT, related_name="messages")
     channel = models.CharField(max_length=24)
@@ -82,6 +116,17 @@ class OutboxMessage(Row):
     sent_at = models.DateTimeField(null=True, db_index=True)
     gave_up_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
+    subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, null=True, related_name="messages")
+    position = models.BigIntegerField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["subscription", "position"],
+                condition=models.Q(sent_at=None, gave_up_at=None, subscription__isnull=False),
+                name="webhooks_in_turn",
+            )
+        ]
 
 
 class OutboxAttempt(models.Model):

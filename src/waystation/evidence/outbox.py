@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import transaction
 
@@ -16,10 +17,10 @@ GIVE_UP_AFTER = timedelta(hours=72)
 
 
 def deliver(now: datetime, transport_of: Callable[[str], Transport | None], most: int = 50) -> int:
-    """Try the messages that are due; returns how many were handed over."""
+    """Try the messages that are due and wait for no turn; returns how many were handed over."""
     handed = 0
     for message in _claim(now, most):
-        handed += _try(message, transport_of(message.channel), now)
+        handed += attempt(message, transport_of(message.channel), now)
     return handed
 
 
@@ -27,7 +28,7 @@ def _claim(now: datetime, most: int) -> list[OutboxMessage]:
     """Take due messages under a short lease, so that two workers do not send one at the same moment."""
     with transaction.atomic():
         rows = OutboxMessage.objects.select_for_update(skip_locked=True).filter(
-            sent_at=None, gave_up_at=None, due_at__lte=now
+            sent_at=None, gave_up_at=None, due_at__lte=now, subscription=None
         )
         free = [m for m in rows.order_by("due_at")[:most] if m.leased_until is None or m.leased_until <= now]
         for message in free:
@@ -36,7 +37,22 @@ def _claim(now: datetime, most: int) -> list[OutboxMessage]:
     return free
 
 
-def _try(message: OutboxMessage, transport: Transport | None, now: datetime) -> bool:
+def claim_next(subscription_id: UUID, now: datetime) -> OutboxMessage | None:
+    """Take the first message of a subscription that is not sent; None while it is not due, or somebody sends it."""
+    with transaction.atomic():
+        rows = OutboxMessage.objects.select_for_update(skip_locked=True).filter(
+            sent_at=None, gave_up_at=None, subscription_id=subscription_id
+        )
+        first = rows.order_by("position").first()
+        if first is None or first.due_at > now or (first.leased_until is not None and first.leased_until > now):
+            return None
+        first.leased_until = now + LEASE
+        first.save(update_fields=["leased_until"])
+    return first
+
+
+def attempt(message: OutboxMessage, transport: Transport | None, now: datetime) -> bool:
+    """Try once and write down what came of it. A message of a subscription is never given up: it keeps its turn."""
     outgoing = Outgoing(message.idempotency_key, message.recipient, message.subject, message.body, message.data)
     try:
         if transport is None:
@@ -50,7 +66,7 @@ def _try(message: OutboxMessage, transport: Transport | None, now: datetime) -> 
         message.leased_until = None
         if ok:
             message.sent_at = now
-        elif now - message.created_at > GIVE_UP_AFTER:
+        elif message.subscription_id is None and now - message.created_at > GIVE_UP_AFTER:
             message.gave_up_at = now
         else:
             message.due_at = now + timedelta(seconds=WAITS_S[min(tries, len(WAITS_S)) - 1])

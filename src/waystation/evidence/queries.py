@@ -17,6 +17,7 @@ from waystation.evidence.models import Checkpoint, Event, LogEntry, LogPosition,
 from waystation.evidence.rules import merkle
 from waystation.evidence.rules.proofs import TlogProof
 from waystation.kernel.authority import Authority
+from waystation.kernel.canonical import plain
 from waystation.kernel.refusals import NotFound
 
 
@@ -184,9 +185,9 @@ def heads() -> dict[str, dict[str, object]]:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An event of the stream: `seq` is its cursor, `entry_seq` the entry of the log that proves it."""
+    """An event of the stream: `position` is its cursor, `entry_seq` the entry of the log that proves it."""
 
-    seq: int
+    position: int
     kind: str
     site_id: UUID | None
     object_id: str
@@ -197,15 +198,26 @@ class Heard:
 
 
 def events_after(after: int, site_ids: Collection[str] | None, most: int = 500) -> list[Heard]:
-    """The events behind a cursor in order; `site_ids` limits to those sites, None means all and those of no site."""
-    rows = Event.objects.filter(seq__gt=after)
+    """The events behind a position in order; `site_ids` limits to those sites, None means all and those of no site."""
+    rows = Event.objects.filter(position__gt=after)
     rows = rows if site_ids is None else rows.filter(site_id__in=site_ids)
-    return [
-        Heard(e.seq, e.kind, e.site_id, e.object_id, e.incident_id, e.at, e.data, e.entry_id)
-        for e in rows.order_by("seq")[:most]
-    ]
+    return [heard(e) for e in rows.order_by("position")[:most]]
 
 
-def last_event() -> int:
-    """The cursor of the newest event; 0 when there is none."""
-    return Event.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
+def heard(e: Event) -> Heard:
+    """An event that has its position."""
+    return Heard(e.position or 0, e.kind, e.site_id, e.object_id, e.incident_id, e.at, e.data, e.entry_id)
+
+
+def as_told(event: Heard) -> dict[str, Any]:
+    """An event as the outside gets it, by stream and by webhook alike."""
+    return {
+        "position": event.position,
+        "kind": event.kind,
+        "site_id": plain(event.site_id),
+        "object_id": event.object_id,
+        "incident_id": plain(event.incident_id),
+        "at": plain(event.at),
+        "data": event.data,
+        "entry_seq": event.entry_seq,
+    }

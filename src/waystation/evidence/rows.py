@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Self
+from decimal import Decimal
+from typing import Any, ClassVar, Self
 
 from django.db import models
 
@@ -17,6 +18,7 @@ class Row(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
 
     _read: Mapping[str, Any] | None = None
+    beside: ClassVar[frozenset[str]] = frozenset()  # columns that are no record, such as a lease; no digest holds them
 
     class Meta:
         abstract = True
@@ -28,11 +30,14 @@ class Row(models.Model):
         return row
 
     def as_plain(self) -> dict[str, Any]:
-        """Every column as a canonical value."""
+        """Every recorded column as a canonical value."""
         return self._plain(self.__dict__)
 
     def _plain(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {f.attname: plain(values.get(f.attname)) for f in self._meta.concrete_fields}
+        return {f.attname: plain(_as_kept(f, values.get(f.attname))) for f in self._recorded()}
+
+    def _recorded(self) -> list[models.Field[Any, Any]]:
+        return [f for f in self._meta.concrete_fields if f.attname not in self.beside]
 
     def digest_before(self) -> str:
         """SHA-256 of the row as it was read; empty for a new one. JSON columns are replaced, never changed in place."""
@@ -45,6 +50,16 @@ class Row(models.Model):
     def remember(self) -> None:
         """From here on the present values are those that were read."""
         self._read = dict(self.__dict__)
+
+
+def _as_kept(column: models.Field[Any, Any], value: Any) -> Any:
+    """The value as the database gives it back: an id from its text, 5 as 5.0, a decimal with all its places."""
+    if value is None or isinstance(column, models.JSONField):
+        return value
+    kept = column.to_python(value)
+    if isinstance(column, models.DecimalField) and kept is not None:
+        return kept.quantize(Decimal(1).scaleb(-column.decimal_places))
+    return kept
 
 
 def state_field(kind: Sequence[tuple[str, str]], default: str) -> models.CharField[str, str]:

@@ -12,9 +12,8 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
 
-from waystation.evidence import keys
+from waystation.evidence import keys, stream
 from waystation.evidence.models import Checkpoint, LogEntry, LogPosition
 from waystation.evidence.rules import checkpoints, merkle, signing, tiles
 from waystation.evidence.rules.tiles import Tile
@@ -24,6 +23,7 @@ MOST_AT_ONCE = 5_000
 
 def run(now: datetime) -> int:
     """Sequence what waits and sign a checkpoint for every log that grew; returns how many entries got a position."""
+    stream.order()
     done = sequence()
     for log in sorted(set(LogPosition.objects.values_list("log", flat=True))):
         publish(log, now)
@@ -32,7 +32,7 @@ def run(now: datetime) -> int:
 
 def sequence(most: int = MOST_AT_ONCE) -> int:
     """Give the oldest waiting entries the next positions of their logs."""
-    with transaction.atomic():
+    with stream.alone("log"):
         waiting = list(LogEntry.objects.filter(position=None).order_by("seq").values_list("seq", "log")[:most])
         sizes: dict[str, int] = {}
         made = []

@@ -70,6 +70,8 @@ RESERVATION = _machine(held="consumed released expired", consumed="", released="
 
 PLAN = _machine(proposed="approved superseded", approved="applied superseded", applied="superseded", superseded="")
 
+SUBSCRIPTION = _machine(active="paused ended", paused="active ended", ended="")
+
 MACHINES: Mapping[str, Machine] = {
     "site": SITE,
     "unit": UNIT,
@@ -78,6 +80,7 @@ MACHINES: Mapping[str, Machine] = {
     "run": RUN,
     "reservation": RESERVATION,
     "plan": PLAN,
+    "subscription": SUBSCRIPTION,
 }
 
 

@@ -42,6 +42,7 @@ class Run(Row):
     ended_at = models.DateTimeField(null=True)
     lease_until = models.DateTimeField(null=True)
     fence = models.PositiveIntegerField(default=0)
+    beside = frozenset({"lease_until", "fence"})
 
     class Meta:
         constraints = [

@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
+from django.conf import settings
+
 from waystation import wiring
 from waystation.access import queries as principals
 from waystation.alarms import actions as alarms
-from waystation.evidence import beats, outbox, sequencer
-from waystation.journeys import runs
+from waystation.evidence import beats, outbox, sequencer, stream
+from waystation.journeys import runs, webhooks
 from waystation.journeys.reading import Rounds
 from waystation.simulator.gateways import HttpUplink, Pace
 from waystation.simulator.network import load
@@ -43,15 +45,23 @@ def live(scenario: Path, end: datetime, *, url: str, seed: int) -> None:
             if isinstance(due, Delivery):
                 due.send(uplink)
         rounds.judge_waiting(now)
+        stream.order()
         if now - ticked >= timedelta(seconds=30):
             ticked = now
             rounds.tick(now)
             alarms.due(system, now=now)
             runs.advance(system, wiring.actuator(), now=now)
             outbox.deliver(now, wiring.transport)
+            _send_webhooks(now)
         if now - checked >= timedelta(seconds=10):
             checked = now
             sequencer.run(now)
             if beats.lease("live", "demo", now, timedelta(minutes=1)):
                 beats.beat("live", "demo", now, timedelta(minutes=1))
         time.sleep(0.5)
+
+
+def _send_webhooks(now: datetime) -> None:
+    begin = time.monotonic()
+    days = timedelta(days=settings.WEBHOOK_PAUSE_DAYS)
+    webhooks.send_out(now, wiring.webhook, days, lambda: time.monotonic() - begin > 2)

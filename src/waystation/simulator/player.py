@@ -12,7 +12,7 @@ from waystation import wiring
 from waystation.access import queries as principals
 from waystation.alarms import actions as alarms
 from waystation.alarms import queries as alarm_queries
-from waystation.evidence import outbox, sequencer
+from waystation.evidence import outbox, sequencer, stream
 from waystation.incidents import actions as incidents
 from waystation.journeys import runs
 from waystation.journeys.reading import Rounds
@@ -112,6 +112,7 @@ class Player:
             alarms.fail_overdue_tests(self.system, now=now)
             hold.expire_due(self.system, now=now)
         runs.advance(self.system, wiring.actuator(), now=now)
+        stream.order()
         outbox.deliver(now, wiring.transport)
         self._hear_pages(now)
         if (now - self.world_start) % SEAL_EVERY < MINUTE:

@@ -17,6 +17,7 @@ from waystation.kernel.clock import Clock
 
 log = logging.getLogger("waystation.worker")
 LEASE = timedelta(seconds=60)
+STOP_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ class Loop:
     work: Callable[[datetime], int]
 
 
-def run_forever(loops: Sequence[Loop], clock: Clock, holder: str) -> None:
-    """Run the loops in turn until SIGTERM or SIGINT."""
+def run_forever(loops: Sequence[Loop], clock: Clock, holder: str, beside: Sequence[Loop] = ()) -> None:
+    """Run the loops in turn until SIGTERM or SIGINT; each of `beside` has a thread of its own and holds up no other."""
     stop = threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
@@ -37,6 +38,15 @@ def run_forever(loops: Sequence[Loop], clock: Clock, holder: str) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
+    threads = [threading.Thread(target=_turn, args=([loop], clock, holder, stop), daemon=True) for loop in beside]
+    for thread in threads:
+        thread.start()
+    _turn(loops, clock, holder, stop)
+    for thread in threads:
+        thread.join(STOP_WITHIN_S)
+
+
+def _turn(loops: Sequence[Loop], clock: Clock, holder: str, stop: threading.Event) -> None:
     due = {loop.name: clock.now() for loop in loops}
     while not stop.is_set():
         for loop in loops:

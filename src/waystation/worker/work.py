@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import time
+from datetime import datetime, timedelta
+
+from django.conf import settings
 
 from waystation import wiring
 from waystation.access.queries import system_authority
 from waystation.alarms import actions as alarms
-from waystation.evidence import outbox, sequencer
-from waystation.journeys import runs
+from waystation.evidence import outbox, sequencer, stream
+from waystation.journeys import runs, webhooks
 from waystation.journeys.reading import Rounds
 from waystation.spares.actions import hold
 from waystation.telemetry.actions.seal import seal
 from waystation.worker.loops import Loop
+
+WEBHOOKS_WITHIN_S = 20.0
 
 
 def all_loops() -> list[Loop]:
@@ -20,6 +25,7 @@ def all_loops() -> list[Loop]:
     rounds = Rounds()
     return [
         Loop("judge", 0.2, rounds.judge_waiting),
+        Loop("stream", 0.5, stream.run),
         Loop("rounds", 30.0, rounds.tick),
         Loop("deadlines", 5.0, deadlines),
         Loop("runs", 2.0, advance_runs),
@@ -27,6 +33,11 @@ def all_loops() -> list[Loop]:
         Loop("sequencer", 2.0, sequencer.run),
         Loop("sealer", 3600.0, seal_readings),
     ]
+
+
+def loops_beside() -> list[Loop]:
+    """The loops that wait for others' servers; each runs in a thread of its own."""
+    return [Loop("webhooks", 1.0, send_webhooks)]
 
 
 def deadlines(now: datetime) -> int:
@@ -46,6 +57,17 @@ def advance_runs(now: datetime) -> int:
 def deliver(now: datetime) -> int:
     """Hand due messages to their transports."""
     return outbox.deliver(now, wiring.transport)
+
+
+def send_webhooks(now: datetime) -> int:
+    """Put the stream into the subscriptions' turns and send what is due, within a bounded time."""
+    begin = time.monotonic()
+    return webhooks.send_out(
+        now,
+        wiring.webhook,
+        timedelta(days=settings.WEBHOOK_PAUSE_DAYS),
+        lambda: time.monotonic() - begin > WEBHOOKS_WITHIN_S,
+    )
 
 
 def seal_readings(now: datetime) -> int:

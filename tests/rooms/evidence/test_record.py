@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from tests.samples import a_site, a_space
 from waystation.access.models import Person
 from waystation.evidence.actions import NewEntry, NewEvent, NewMessage, record
 from waystation.evidence.models import Event, LogEntry, OutboxMessage
@@ -79,3 +82,41 @@ def test_an_entry_that_outgrows_its_leaf_is_refused(system: Authority, now: date
     """16 KiB is the limit; larger facts go in as a digest."""
     with pytest.raises(ValueError, match="over"):
         record([], entry=NewEntry("test.big", "1", system, now, facts={"x": "y" * 20000}))
+
+
+def test_one_row_and_its_entry_cost_few_statements(
+    system: Authority, now: datetime, django_assert_num_queries: Any
+) -> None:
+    """The savepoint of the test, the row, the entry with its log and events: the path of every change stays short."""
+    site = a_site()
+    statements = 4 if connection.vendor == "postgresql" else 5
+    events = [NewEvent(kind=f"test.made_{n}") for n in range(3)]
+    with django_assert_num_queries(statements):
+        record([_person("ana")], events, entry=NewEntry("test.made", "1", system, now, site.pk))
+    entry = LogEntry.objects.get(kind="test.made")
+    assert entry.log == site.network.slug
+    found = Event.objects.filter(entry=entry).order_by("seq")
+    assert [(e.kind, e.site_id, e.at) for e in found] == [(f"test.made_{n}", site.pk, now) for n in range(3)]
+
+
+def test_an_entry_enters_the_log_that_is_named_else_its_sites_else_the_installations(
+    system: Authority, now: datetime
+) -> None:
+    """Said by the receipt and kept in the row."""
+    for named, site_id, expected in (
+        ("other", a_site().pk, "other"),
+        ("", a_site().pk, "iberia"),
+        ("", None, "installation"),
+        ("", uuid4(), "installation"),
+    ):
+        receipt = record([], entry=NewEntry("test.made", "1", system, now, site_id, log=named))
+        assert receipt.log == LogEntry.objects.get(seq=receipt.seq).log == expected
+
+
+def test_the_digest_after_is_that_of_the_row_as_the_database_gives_it_back(system: Authority, now: datetime) -> None:
+    """A whole number in a column of fractions, an id given as text: one digest, so that the next change ties on."""
+    space = a_space()
+    space.capacity_l, space.site_id = 90, str(space.site_id)
+    record([space], entry=NewEntry("test.changed", space.pk, system, now))
+    again = type(space).objects.get(pk=space.pk)
+    assert again.digest_before() == space.digest_after()
