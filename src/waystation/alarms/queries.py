@@ -86,6 +86,11 @@ def active(by: Authority, site_id: UUID | None = None) -> list[Alarm]:
     )
 
 
+def active_sites() -> set[UUID]:
+    """The sites at which an alarm is not cleared."""
+    return set(Alarm.objects.filter(cleared_at=None).values_list("site_id", flat=True).distinct())
+
+
 def unanswered_first(by: Authority) -> list[Alarm]:
     """Cleared but never acknowledged alarms too: a person has not looked yet."""
     return list(

@@ -64,6 +64,11 @@ def open_incidents(by: Authority, site_id: UUID | None = None) -> list[Incident]
     return list(rows.order_by("priority", "opened_at", "pk"))
 
 
+def open_sites() -> set[UUID]:
+    """The sites at which an incident is not resolved."""
+    return set(Incident.objects.filter(resolved_at=None).values_list("site_id", flat=True).distinct())
+
+
 def live_for(site_id: UUID, cause: str, space_id: UUID | None, device_id: UUID | None) -> Incident | None:
     """The live incident that a cause at an object would join."""
     key = causes.live_key(site_id, cause, space_id, device_id)

@@ -155,13 +155,7 @@ class Rounds:
 
 def watched_sites() -> set[UUID]:
     """The sites where an alarm, an incident, a doubt or a watch by hand is open."""
-    by = system_authority("judge")
-    return {
-        *(a.site_id for a in alarm_queries.active(by)),
-        *(i.site_id for i in incidents.open_incidents(by)),
-        *(d.sensor.site_id for d in telemetry.doubts()),
-        *(duty.space.site_id for duty in telemetry.unmonitored()),
-    }
+    return alarm_queries.active_sites() | incidents.open_sites() | telemetry.doubtful_sites()
 
 
 def heard(by: Authority, accepted: Accepted, *, now: datetime) -> None:

@@ -44,10 +44,9 @@ class Work:
 
     def look(self, now: datetime) -> None:
         """Once a minute: start on new dispatches, close what is over."""
-        for dispatch in spares.live_dispatches():
-            if dispatch.pk not in self._started:
-                self._started.add(dispatch.pk)
-                self._pick(dispatch, now)
+        for dispatch in spares.live_dispatches(beside=self._started):
+            self._started.add(dispatch.pk)
+            self._pick(dispatch, now)
         if now.minute % 10 == 0:
             self._close(now)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -196,9 +196,12 @@ def _seen(by: Authority, rows: Any) -> Any:
     return rows if by.may("spares.break_glass") else rows.filter(break_glass=False)
 
 
-def live_dispatches() -> list[m.Dispatch]:
-    """Dispatches to sites that have not ended, oldest first."""
+def live_dispatches(*, beside: Collection[UUID] = ()) -> list[m.Dispatch]:
+    """Dispatches to sites that have not ended, oldest first; those `beside` are left out."""
     rows = m.Dispatch.objects.filter(ended_at=None, to_site__isnull=False)
+    if set(rows.values_list("pk", flat=True)) <= set(beside):
+        return []
+    rows = rows.exclude(pk__in=list(beside))
     return list(rows.select_related("unit__part", "from_hub", "to_site", "lane", "reservation").order_by("planned_at"))
 
 

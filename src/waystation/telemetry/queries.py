@@ -156,6 +156,12 @@ def unmonitored() -> list[m.HandDuty]:
     return list(m.HandDuty.objects.filter(ended_at=None).select_related("space__site").order_by("due_at"))
 
 
+def doubtful_sites() -> set[UUID]:
+    """The sites where a sensor is in doubt or a space lives on hand readings."""
+    doubted = m.Doubt.objects.filter(ended_at=None).values_list("sensor__site_id", flat=True)
+    return {*doubted, *m.HandDuty.objects.filter(ended_at=None).values_list("space__site_id", flat=True)}
+
+
 def calibrations(sensor_ids: Sequence[UUID]) -> list[m.Calibration]:
     """The certificates of sensors, newest binding first."""
     return list(m.Calibration.objects.filter(sensor_id__in=sensor_ids).select_related("sensor").order_by("-bound_at"))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Max
+from django.db import connection
 
 from waystation.evidence.models import LogEntry
 from waystation.registry.models import ProductProfile, Sensor, Site, Space
@@ -29,6 +29,10 @@ KINDS = (
     "registry.profile_approved",
     "telemetry.probe_bound",
 )
+
+# the newest of each kind is one step in the index; together they are one question
+_EACH = f"SELECT MAX(seq) AS seq FROM {LogEntry._meta.db_table} WHERE kind = %s"
+_NEWEST = f"SELECT MAX(seq) FROM ({' UNION ALL '.join([_EACH] * len(KINDS))}) AS newest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,9 @@ def read(site_ids: Sequence[UUID]) -> dict[UUID, SiteSetup]:
 
 def marker() -> int:
     """The number of the newest entry that changed any setup."""
-    newest = (LogEntry.objects.filter(kind=kind).aggregate(seq=Max("seq"))["seq"] for kind in KINDS)
-    return max((seq for seq in newest if seq is not None), default=0)
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWEST, KINDS)
+        return int(cursor.fetchone()[0] or 0)
 
 
 def changed_since(seen: int) -> set[UUID] | None:
