@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -62,6 +62,7 @@ class _Scene:
     installed: fit.Installed
     compat: list[fit.Rule]
     ready: dict[tuple[Any, ...], tuple[Restore | None, str]] = field(default_factory=dict)
+    assumed: dict[UUID | None, tuple[str, ...]] = field(default_factory=dict)
 
 
 def asked(need: Need, now: datetime) -> rules.Need:
@@ -112,6 +113,15 @@ def view(need: Need, now: datetime) -> tuple[Lead, ...]:
     leads += [_of_empty(scene, hub) for hub in sorted(empty, key=lambda h: h.name)]
     offers = m.Offer.objects.filter(group=group, ended_at=None).select_related("vendor", "model")
     return (*leads, *(_of_offer(scene, offer) for offer in offers.order_by("vendor__name", "channel", "id")))
+
+
+def fresh(leads: Sequence[Lead], zone: str, now: datetime) -> tuple[Lead, ...]:
+    """The leads with each unit as it stands now: its state, and who holds it."""
+    ids = [UUID(lead.candidate.unit.unit_id) for lead in leads if lead.candidate.unit is not None]
+    states = {str(key): state for key, state in m.Unit.objects.filter(pk__in=ids).values_list("pk", "state")}
+    held = {str(key): who for key, who in takers(ids, zone, now).items()}
+    now_free = rules.as_now([lead.candidate for lead in leads], states, held)
+    return tuple(replace(lead, candidate=c) for lead, c in zip(leads, now_free, strict=True))
 
 
 def takers(unit_ids: Sequence[UUID], zone: str, now: datetime) -> dict[UUID, str]:
@@ -231,7 +241,10 @@ def _lead(
     cost: float = 0.0,
 ) -> Lead:
     refusals = (refusal,) if refusal else ready.refusals if ready is not None else ()
-    assumed = paths.assumptions(scene.site, scene.part, hub)
+    key = hub.pk if hub is not None else None
+    if key not in scene.assumed:
+        scene.assumed[key] = paths.assumptions(scene.site, scene.part, hub)
+    assumed = scene.assumed[key]
     price = cost or (float(lane.cost) if lane is not None else 0.0)
     made = _candidate(place, channel, judged, ready, refusals, unit, price, assumed)
     return Lead(made, hub, lane, offer, ready, assumed)

@@ -76,7 +76,7 @@ def test_jnt_03_the_page_of_the_night_at_cordoba() -> None:
 def test_ful_10_the_second_incident_of_the_night_gets_the_next_path() -> None:
     """Sevilla's last one went to another incident: FrioTec, and the page says why."""
     need = s.Need("CTL-220", "Córdoba", MADRID, NOW, LIMIT)
-    found = s.source(need, s.without(night(), {"id-4471-0093": "INC-2042 at 03:09"}), CHAIN)
+    found = s.source(need, s.as_now(night(), {}, {"id-4471-0093": "INC-2042 at 03:09"}), CHAIN)
     assert found.chosen is not None
     assert found.chosen.place == "FrioTec"
     assert "Next path: 4471-0093 was taken by INC-2042 at 03:09." in found.chosen.reason

@@ -143,7 +143,7 @@ def test_ful_10_the_loser_of_a_race_gets_the_next_path_and_is_told_why(need: s.N
     first = s.source(need, found, CHAIN)
     if first.chosen is None or first.chosen.unit_id is None:
         return
-    second = s.source(need, s.without(found, {first.chosen.unit_id: "INC-2042 at 03:09"}), CHAIN)
+    second = s.source(need, s.as_now(found, {}, {first.chosen.unit_id: "INC-2042 at 03:09"}), CHAIN)
     gone = [j for j in second.judged if j.unit_id == first.chosen.unit_id]
     assert [j.outcome for j in gone] == ["refused"]
     assert "was taken by INC-2042 at 03:09" in gone[0].reason

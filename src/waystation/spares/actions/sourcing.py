@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -45,30 +45,35 @@ def source(by: Authority, need: Need, *, now: datetime) -> Sourced:
     """Find and hold what restores service; the loser of a race gets the next candidate and is told why.
 
     An incident that holds a unit of the part's group, or has an order open, keeps it: repeating changes nothing, and
-    two who ask for one site at once wait for each other.
+    two who ask for one site at once wait for each other. The ways are reckoned first, each asker for itself; who gets
+    which unit is decided one asker at a time on a group's shelf, on what is free at that moment.
     """
     by.require("spares.reserve", need.site_id)
     before = _standing(need)
     if before is not None:
         return before
-    leads = list(live.view(need, now))
+    leads = live.view(need, now)
     chain = live.chain_of(one(Site, need.site_id, among=Site.objects.select_related("service_class")))
     asked = live.asked(need, now)
     for _ in range(len(leads) + 1):
-        decided = rules.source(asked, [lead.candidate for lead in leads], chain)
         try:
             with transaction.atomic():
-                one(Site, need.site_id, among=Site.objects.select_for_update(no_key=True))
-                return _standing(need) or _settle(by, need, leads, decided, now)
-        except Conflict as lost:
+                _lock_shelf(need)
+                if (before := _standing(need)) is not None:
+                    return before
+                leads = live.fresh(leads, asked.zone, now)
+                return _settle(by, need, leads, rules.source(asked, [lead.candidate for lead in leads], chain), now)
+        except Conflict as lost:  # a unit that two groups may use, or an order that stands
             if lost.code not in ("spares.taken", "spares.ordered"):
                 raise
-            if (before := _standing(need)) is not None:
-                return before
-            if decided.chosen is None or decided.chosen.unit_id is None:
-                raise
-            leads = _without(leads, decided.chosen.unit_id, need, now)
     raise Conflict("spares.raced", "Every candidate was taken while this ran.", "Source again.")
+
+
+def _lock_shelf(need: Need) -> None:
+    """One asker at a time for the site, and for the parts of the group, until the transaction ends."""
+    one(Site, need.site_id, among=Site.objects.select_for_update(no_key=True))
+    group = Part.objects.filter(group=one(Part, need.part_id).group)
+    list(group.select_for_update(no_key=True).order_by("pk").values_list("pk"))
 
 
 def _standing(need: Need) -> Sourced | None:
@@ -87,17 +92,10 @@ def _standing(need: Need) -> Sourced | None:
     return Sourced(held, sent, order, rows, bool(told.get("move_first")), str(told.get("why", "")))
 
 
-def _without(leads: Sequence[Lead], unit_id: str, need: Need, now: datetime) -> list[Lead]:
-    """The leads with the lost unit marked with its taker, or with its present state."""
-    unit = one(m.Unit, unit_id)
-    who = live.takers([unit.pk], one(Site, need.site_id).zone, now).get(unit.pk, f"somebody else (it is {unit.state})")
-    candidates = rules.without([lead.candidate for lead in leads], {unit_id: who})
-    return [replace(lead, candidate=c) for lead, c in zip(leads, candidates, strict=True)]
-
-
 def _settle(by: Authority, need: Need, leads: Sequence[Lead], decided: rules.Sourcing, now: datetime) -> Sourced:
     chosen = decided.chosen
-    lead = _lead_of(leads, chosen) if chosen else None
+    by_way = {_way(lead.candidate): lead for lead in leads}
+    lead = by_way.get(_way_of(chosen)) if chosen else None
     rows: list[Row] = []
     held = sent = order = None
     if chosen is not None and lead is not None and chosen.unit_id is not None:
@@ -112,7 +110,7 @@ def _settle(by: Authority, need: Need, leads: Sequence[Lead], decided: rules.Sou
     elif chosen is not None and lead is not None and lead.offer is not None:
         order = _order(need, lead.offer, chosen, now)
         rows.append(order)
-    attempts = _attempts(need, leads, decided, now)
+    attempts = _attempts(need, by_way, decided, now)
     rows += attempts
     data = {
         "chosen": chosen.place if chosen else "",
@@ -134,14 +132,15 @@ def _settle(by: Authority, need: Need, leads: Sequence[Lead], decided: rules.Sou
     return Sourced(held, sent, order, tuple(attempts), decided.move_first, decided.reason)
 
 
-def _lead_of(leads: Sequence[Lead], judged: rules.Judged) -> Lead | None:
-    def same(lead: Lead) -> bool:
-        c = lead.candidate
-        unit_id = c.unit.unit_id if c.unit else None
-        at = (c.place, c.channel, unit_id, c.p90_at)
-        return at == (judged.place, judged.channel, judged.unit_id, judged.p90_at)
+Way = tuple[str, str, str | None, datetime | None]
 
-    return next((lead for lead in leads if same(lead)), None)
+
+def _way(c: rules.Candidate) -> Way:
+    return (c.place, c.channel, c.unit.unit_id if c.unit else None, c.p90_at)
+
+
+def _way_of(judged: rules.Judged) -> Way:
+    return (judged.place, judged.channel, judged.unit_id, judged.p90_at)
 
 
 def _dispatch(held: m.Reservation, lead: Lead, judged: rules.Judged, now: datetime) -> m.Dispatch:
@@ -187,7 +186,7 @@ def _order(need: Need, offer: m.Offer, judged: rules.Judged, now: datetime) -> m
     )
 
 
-def _attempts(need: Need, leads: Sequence[Lead], decided: rules.Sourcing, now: datetime) -> list[m.Attempt]:
+def _attempts(need: Need, leads: Mapping[Way, Lead], decided: rules.Sourcing, now: datetime) -> list[m.Attempt]:
     round_id = new_id()
     return [
         m.Attempt(
@@ -205,7 +204,7 @@ def _attempts(need: Need, leads: Sequence[Lead], decided: rules.Sourcing, now: d
             in_time=j.in_time,
             reason=j.reason,
             conditions=j.conditions,
-            basis=_basis(_lead_of(leads, j), decided),
+            basis=_basis(leads.get(_way_of(j)), decided),
         )
         for place, j in enumerate(decided.judged)
     ]
