@@ -41,8 +41,8 @@ class ReadersTaste:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer in the person's own units."""
         user = request.user
-        unit, hours = getattr(user, "temperature_unit", "c"), getattr(user, "hours", "24")
-        held = _taste.set(Taste(unit, hours))
+        unit: TemperatureUnit = getattr(user, "temperature_unit", "c")
+        held = _taste.set(Taste(unit, getattr(user, "hours", "24")))
         try:
             return self.get_response(request)
         finally:

@@ -40,11 +40,8 @@ def hours(start_s: float, end_s: float, zone: ZoneInfo, most: int = 8) -> Iterat
         local = at.astimezone(zone)
         if at.timestamp() >= start_s and local.hour % min(step, 24) == 0 and local.minute == 0:
             is_midnight = local.hour == 0
-            yield (
-                at.timestamp(),
-                f"{local:%a} {local.day} {local:%b}" if step >= 24 else hour_of_day(local),
-                is_midnight,
-            )
+            label = f"{local:%a} {local.day} {local:%b}" if step >= 24 else hour_of_day(local)
+            yield at.timestamp(), label, is_midnight
         at += timedelta(hours=1)
 
 
