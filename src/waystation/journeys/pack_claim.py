@@ -219,14 +219,14 @@ def _spans(doubts: Sequence[Reason]) -> tuple[list[float], list[float]]:
     return starts, ends
 
 
-def _instant(at_us: int, days: dict[int, str]) -> str:
-    seconds, micros = divmod(at_us, 1_000_000)
-    day, rest = divmod(seconds, 86_400)
-    if day not in days:
-        days[day] = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
-    minute, second = divmod(rest, 60)
-    hour, minute = divmod(minute, 60)
-    return f"{days[day]}T{hour:02d}:{minute:02d}:{second:02d}{f'.{micros:06d}' if micros else ''}Z"
+def _instant(at_us: int, hours: dict[int, str]) -> str:
+    """RFC 3339 in UTC; `hours` remembers the text of hours that were asked for before."""
+    hour, rest_us = divmod(at_us, 3_600_000_000)
+    begin = hours.get(hour)
+    if begin is None:
+        begin = hours[hour] = datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H:")
+    seconds, micros = divmod(rest_us, 1_000_000)
+    return f"{begin}{seconds // 60:02d}:{seconds % 60:02d}{f'.{micros:06d}' if micros else ''}Z"
 
 
 def _document(made: Claimed, network: str, site: str) -> dict[str, Any]:

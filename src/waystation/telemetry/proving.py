@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from itertools import groupby
+from operator import attrgetter
 
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import models as m
@@ -106,7 +107,7 @@ def prove(
     begin_s, end_s = start.timestamp(), end.timestamp()
     held = rows_of(space, sensors, start, end, closed=closed) if stored is None else stored
     rows = {s.code: list[Stored]() for s in sensors}
-    for code, found in groupby(held, key=lambda r: r.sensor):
+    for code, found in groupby(held, key=attrgetter("sensor")):
         if code in rows:
             rows[code] = list(found)
     offsets = offsets_of(sensors)
@@ -230,10 +231,12 @@ def offsets_of(sensors: Sequence[Sensor]) -> dict[str, float]:
 
 def corrected(value: float | None, offset_c: float) -> float | None:
     """A stored value as it is judged, in degC; None where nothing was measured."""
-    if value is None or not is_usable(value):
+    if value is None:
         return None
     found = value + offset_c
-    return found if -LARGEST_C <= found <= LARGEST_C else LARGEST_C if found > 0 else -LARGEST_C
+    if -LARGEST_C <= found <= LARGEST_C:
+        return found
+    return (LARGEST_C if found > 0 else -LARGEST_C) if is_usable(value) else None
 
 
 def _judge(
