@@ -93,22 +93,26 @@ def take_backup_file(
     )
     _append(by, row, readings, now)
     with transaction.atomic():
-        facts = {
-            "space": space.code,
-            "file": row.name,
-            "sha256": row.sha256,
-            "logger": row.logger,
-            "certificate": row.certificate,
-            "certificate_until": str(row.certificate_until or ""),
-            "first_at": row.first_at,
-            "last_at": row.last_at,
-            "rows": row.rows,
-            "rows_refused": row.rows_refused,
-        }
+        facts = _facts(row)
         entry = NewEntry("telemetry.backup_file", row.pk, by, now, space.site_id, reason, facts)
         record([row], [NewEvent(data=facts)], entry=entry)
         note_second_sources(by, space, row.first_at, row.last_at, now=now)
     return row
+
+
+def _facts(row: BackupFile) -> dict[str, object]:
+    return {
+        "space": row.space.code,
+        "file": row.name,
+        "sha256": row.sha256,
+        "logger": row.logger,
+        "certificate": row.certificate,
+        "certificate_until": str(row.certificate_until or ""),
+        "first_at": row.first_at,
+        "last_at": row.last_at,
+        "rows": row.rows,
+        "rows_refused": row.rows_refused,
+    }
 
 
 def _append(by: Authority, row: BackupFile, readings: Sequence[Reading], now: datetime) -> None:
