@@ -10,12 +10,12 @@ from waystation.kernel.authority import Authority
 from waystation.registry.models import Space
 from waystation.telemetry.live import at
 from waystation.telemetry.models import Excursion
-from waystation.telemetry.setup import profile_of
 from waystation.telemetry.rules.excursions import Excursion as Found
 from waystation.telemetry.rules.profile import Profile
 from waystation.telemetry.rules.series import Reading, in_order
 from waystation.telemetry.rules.verdict import SensorFold
 from waystation.telemetry.second_sources import HAND, SecondSeries, second_series
+from waystation.telemetry.setup import profile_of
 
 LOOK_BACK = timedelta(days=2)
 LATE_S = 900.0

@@ -10,9 +10,9 @@ from waystation.access import queries as access
 from waystation.registry.models import ProductProfile, Space
 from waystation.telemetry import models as m
 from waystation.telemetry import reader
-from waystation.telemetry.setup import profile_of
 from waystation.telemetry.rules.second_source import LONGEST_HOLD_S, USUAL_HOLD_S, SecondReading, values_of
 from waystation.telemetry.rules.series import is_usable
+from waystation.telemetry.setup import profile_of
 
 HAND = "hand_reading"
 AROUND = timedelta(seconds=LONGEST_HOLD_S)

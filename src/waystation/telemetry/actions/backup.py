@@ -21,10 +21,10 @@ from waystation.telemetry.judging import Source, doubts_of
 from waystation.telemetry.logger_files import read_source
 from waystation.telemetry.models import BackupFile
 from waystation.telemetry.ports import LoggerFormat, ReadOptions
-from waystation.telemetry.queries import profile_of
 from waystation.telemetry.record_second import note_second_sources
 from waystation.telemetry.rules.batch import BatchReading
 from waystation.telemetry.rules.series import Reading, default_hold_s, in_order, is_usable, moments
+from waystation.telemetry.setup import profile_of
 
 MOST_BYTES = 16 * 1024 * 1024
 MOST_READINGS = 200_000
