@@ -1,4 +1,4 @@
-"""Writes the generated reference: commands, API, settings, events and refusals, and the list of third-party packages.
+"""Writes the generated reference: commands, API, settings, events, refusals, rows, and third-party packages.
 
 python -m tools.reference [--check]
 """
@@ -6,6 +6,7 @@ python -m tools.reference [--check]
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import importlib.metadata
 import json
@@ -101,6 +102,29 @@ def refusals() -> str:
     return "\n".join([*rows, *(f"- `{code}`" for code in sorted(found))]) + "\n"
 
 
+def rows() -> str:
+    """Every requirement row with the tests named for it and the property that each states."""
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            named = re.match(r"test_([a-z]{3})_(\d\d)_(\w+)", node.name)
+            if named:
+                row = f"{named[1].upper()}-{named[2]}"
+                words = (ast.get_docstring(node) or "").split("\n")[0].replace("|", "\\|")
+                found.setdefault(row, []).append((str(path.relative_to(ROOT)), named[3].replace("_", " "), words))
+    lines = [
+        "# Rows and their tests\n",
+        "Each requirement row that has a test named for it, and what the test states.\n",
+    ]
+    lines += ["| row | property | in words | where |", "|---|---|---|---|"]
+    for row in sorted(found):
+        for where, name, words in sorted(found[row]):
+            lines.append(f"| {row} | {name} | {words} | `{where}` |")
+    return "\n".join(lines) + "\n"
+
+
 def third_party() -> str:
     """Packages that are installed with the product, with their licences as they declare them."""
     names = re.findall(r"^([A-Za-z0-9_.-]+)==", (ROOT / "requirements/server.txt").read_text(), re.M)
@@ -135,6 +159,7 @@ def files() -> dict[Path, str]:
         "events": events,
         "refusals": refusals,
         "verbs": verbs,
+        "rows": rows,
     }
     return {REFERENCE / f"{name}.md": make() for name, make in pages.items()} | {ROOT / "THIRD_PARTY.md": third_party()}
 

@@ -93,6 +93,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "waystation.console.security.SignedInOnly",
+    "waystation.console.reader.ReadersTaste",
     "waystation.api.replies.RepeatedRequests",
     "waystation.console.refused.Refusals",
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from tests.conftest import START
@@ -21,7 +22,7 @@ from waystation.product.models import ProductHold
 from waystation.registry.models import Space
 from waystation.telemetry import stores
 from waystation.telemetry.engine import Engine
-from waystation.telemetry.models import Doubt, Excursion, HandReading
+from waystation.telemetry.models import BackupFile, Doubt, Excursion, HandReading
 
 pytestmark = pytest.mark.django_db
 SignedIn = Callable[..., Client]
@@ -202,3 +203,52 @@ def test_product_that_is_out_again_is_not_called_safe(signed_in: SignedIn, clock
     restored.settle(by, hold.space.site, telemetry.site_view(hold.space.site_id, START), now=START)
     assert Incident.objects.get().product_safe_at is None
     assert "withdrawn" in signed_in("operator").get("/incidents/INC-1/").content.decode()
+
+
+def test_qal_06_the_form_takes_what_a_thermometer_remembers(signed_in: SignedIn, clock: FastClock) -> None:
+    """All three fields or none; the page then says who, which instrument, its certificate and how long it covers."""
+    space = a_space_with([5.0])
+    client, address = signed_in("operator"), f"/spaces/{space.pk}/hand-reading/"
+    body = {"value_c": "5.4", "instrument": "MM-3", "certificate": "C-7", "certificate_until": "2027-06-30"}
+    half = client.post(address, body | {"lowest_c": "4.1"})
+    assert half.status_code == 422
+    assert "lacks highest" in half.content.decode()
+    whole = {"lowest_c": "4.1", "highest_c": "6.2", "since": "2026-11-17T05:00"}
+    assert client.post(address, body | whole)["Location"] == PAGE
+    row = HandReading.objects.get()
+    assert (row.lowest_c, row.highest_c, row.remembers_since) == (4.1, 6.2, START - timedelta(hours=2))
+    page = client.get(PAGE).content.decode()
+    said = ("MM-3, operator", "certificate C-7 to 30 Jun 2027", "covers 30\u00a0min", "4.1\u00a0°C to 6.2\u00a0°C")
+    assert [words for words in said if words not in page] == []
+
+
+def test_qal_06_a_hand_reading_out_of_range_is_said_on_the_page(signed_in: SignedIn, clock: FastClock) -> None:
+    """Above its limit, read by a second source, and what ends it."""
+    space = a_space_with([5.0 + 0.1 * (i % 3) for i in range(40)])
+    client = signed_in("operator")
+    client.post(f"/spaces/{space.pk}/hand-reading/", {"value_c": "9.5", "instrument": "TH-7"})
+    page = client.get(PAGE).content.decode()
+    assert "Out of range" in page
+    assert "Read by a second source: hand reading, TH-7" in page
+
+
+def test_qal_06_a_loggers_file_is_brought_by_page_and_by_api(signed_in: SignedIn, clock: FastClock) -> None:
+    """Both keep the same readings once; no file, an unreadable one or a role that may not are refused."""
+    space = a_space_with([5.0])
+    rows = "".join(f"{(START - timedelta(minutes=m)).isoformat()},5.2\n" for m in range(60, 0, -5))
+    client, address = signed_in("operator"), f"/spaces/{space.pk}/logger-file/"
+    assert "Bring a logger" in client.get(address).content.decode()
+    assert client.post(address, {"logger": "FT-2"}).status_code == 422
+    bad = SimpleUploadedFile("x.csv", b"\x00\x01")
+    assert client.post(address, {"logger": "FT-2", "file": bad}).status_code == 422
+    good = SimpleUploadedFile("ft2.csv", f"timestamp,temp_c\n{rows}".encode())
+    assert client.post(address, {"logger": "FT-2", "file": good})["Location"] == PAGE
+    good.seek(0)
+    api = f"/api/v1/telemetry/spaces/{space.pk}/logger-files"
+    reply = client.post(api, {"logger": "FT-2", "file": good})
+    assert reply.status_code == 201, reply.content
+    assert reply.json()["rows"] == 12
+    assert BackupFile.objects.count() == 1
+    assert "no certificate: proves nothing" in client.get(PAGE).content.decode()
+    good.seek(0)
+    assert signed_in("leadership").post(address, {"logger": "FT-2", "file": good}).status_code in (403, 404)

@@ -9,13 +9,13 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
@@ -23,6 +23,7 @@ from tests.conftest import START
 from tests.rooms.spares.network import a_hub, a_lane, a_need, a_unit, system
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from tests.samples import a_profile
+from waystation import wiring
 from waystation.alarms import actions as alarms
 from waystation.alarms.rules.conditions import Condition
 from waystation.cli.main import main
@@ -39,6 +40,9 @@ from waystation.spares.actions import returns, travel
 from waystation.spares.actions.sourcing import source
 from waystation.spares.models import Unit
 from waystation.telemetry import stores
+from waystation.telemetry.actions import backup, hand
+from waystation.telemetry.actions.backup import Logger
+from waystation.telemetry.actions.hand import Memory
 from waystation.telemetry.engine import Engine
 from waystation.telemetry.proving import Reason
 from waystation.telemetry.rules.batch import BatchReading
@@ -47,6 +51,7 @@ from waystation.telemetry.store.segments import Stored
 pytestmark = pytest.mark.django_db
 Acting = Callable[..., Authority]
 HOUR = timedelta(hours=1)
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)  # an example costs a quarter of a second
 MACHINE = "00000000-0000-7000-8000-00000000000a"
 
 
@@ -264,16 +269,58 @@ class Agreement(TestCase):
         max_size=25,
     )
 
-    @settings(max_examples=60, deadline=None)
-    @given(st.lists(stream, min_size=1, max_size=3), st.integers(0, 3000), st.sampled_from([0.0, 0.5]), st.booleans())
+    by_hand = st.lists(
+        st.tuples(
+            st.integers(-3000, 4200),
+            st.sampled_from([1.9, 2.4, 5.0, 5.0, 5.0, 7.7, 9.5]),
+            st.sampled_from(
+                [("", None), ("C-7", date(2027, 1, 1)), ("C-7", date(2027, 1, 1)), ("C-7", date(2026, 1, 1))]
+            ),
+            st.sampled_from([None, None, (600, 1.0, 1.0), (2400, 1.0, 1.0), (7000, 1.0, 4.0)]),
+            st.sampled_from(["TH-1", "TH-1", "TH-2"]),
+        ),
+        max_size=6,
+    )
+
+    @settings(max_examples=60, deadline=None, phases=NO_SHRINKING)
+    @given(
+        st.lists(stream, min_size=1, max_size=3),
+        st.integers(0, 3000),
+        st.sampled_from([0.0, 0.5]),
+        st.booleans(),
+        by_hand,
+        st.sampled_from([None, 600, 7200]),
+        st.booleans(),
+    )
     def test_evd_09_judge_and_verifier_agree(
-        self, streams: list[Any], lead_s: int, guard_c: float, offset: bool
+        self,
+        streams: list[Any],
+        lead_s: int,
+        guard_c: float,
+        offset: bool,
+        by_hand: list[Any],
+        hold_s: int | None,
+        hand_proves: bool,
     ) -> None:
-        """Whatever the readings: gaps, guard band, doubtful sources, two values at once, several sensors."""
+        """Whatever the readings: gaps, guard band, doubtful sources, two values at once, several sensors, by hand."""
         space, sensors = a_monitored_space(START, probes=len(streams))
         assert space.profile is not None
-        space.profile.guard_band_c = guard_c
+        space.profile.guard_band_c, space.profile.second_hold_s = guard_c, hold_s
+        space.profile.source_classes = ["signed_batch", *(["hand_reading"] if hand_proves else [])]
         space.profile.save()
+        for second, value, (certificate, until), memory, instrument in by_hand:
+            at = START + timedelta(seconds=second)
+            hand.hand_reading(
+                system(),
+                space.pk,
+                value_c=value,
+                observed_at=at,
+                instrument=instrument,
+                certificate=certificate,
+                certificate_until=until,
+                memory=memory and Memory(at - timedelta(seconds=memory[0]), value - memory[1], value + memory[2]),
+                now=START + 2 * HOUR,
+            )
         stores.log().rotate()
         for sensor, stream in zip(sensors, streams, strict=True):
             sensor.calibrations.update(offset_c=0.3 if offset else 0.0)
@@ -286,6 +333,44 @@ class Agreement(TestCase):
         for number in stores.log().files():
             stores.log().drop(number)
         stores._log.cache_clear()
+
+
+def test_qal_06_the_pack_names_its_second_sources_and_the_verifier_works_them_out_again(
+    acting: Acting, folder: Path
+) -> None:
+    """A two-hour outage, a thermometer and a logger's file: in the readings, the claim, the story and the report."""
+    space, (probe,) = a_monitored_space(START)
+    assert space.profile is not None
+    space.profile.source_classes, space.profile.second_hold_s = ["signed_batch", "hand_reading", "plain_file"], 3600
+    space.profile.save()
+    for begin in (START, START + 3 * HOUR):
+        deliver(space, minutes(probe, begin, [5.0 + 0.1 * (i % 2) for i in range(61)]), START + 4 * HOUR)
+    ana, at = acting("operator", name="Ana"), START + 2 * HOUR
+    hand.hand_reading(
+        ana, space.pk, value_c=5.1, observed_at=at, instrument="MM-3", certificate="C-7",
+        certificate_until=date(2027, 6, 30), memory=Memory(START + HOUR, 4.6, 5.9), now=at,
+    )  # fmt: skip
+    rows = "".join(f"{(at + timedelta(minutes=5 * i)).isoformat()},5.2\n" for i in range(14))
+    backup.take_backup_file(
+        ana, space.pk, f"timestamp,temp_c\n{rows}".encode(), "ft2.csv", Logger("FT-2", "C-2", date(2027, 6, 30)),
+        start=None, end=None, formats=wiring.logger_formats(), now=START + 4 * HOUR,
+    )  # fmt: skip
+    data = _make(START + 4 * HOUR)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        claim = json.loads(archive.read("claim.json"))
+        text = archive.read("readings/cordoba.fridge-1.hand-1.csv").decode()
+    assert claim["verdict"] == "in_range_proven"
+    assert "hand_reading" in text
+    assert any("MM-3, 4.6 to 5.9 °C since 07:00 UTC" in c["reason"] for c in claim["covered"])
+    assert "telemetry.hand_reading" in {r["kind"] for r in _records(data, "story.json")}
+    report = verify_pack(data, placed.trust("iberia"))
+    assert (report.ok, report.verdict) == (True, "in_range_proven")
+    assert "cordoba.fridge-1.hand-1 (MM-3) is a second source: it covered 58.5 min" in report.text()
+    space.profile.source_classes = ["signed_batch"]
+    space.profile.save()
+    report = verify_pack(_make(START + 4 * HOUR), placed.trust("iberia"))
+    assert (report.ok, report.verdict) == (True, "not_proven")
+    assert "hand reading 5.1 °C by Ana at 08:00 UTC" in report.text()
 
 
 def test_evd_09_the_command_and_the_api_make_packs_that_the_command_verifies(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from ninja import File, Form, Router, Schema, Status
+from ninja.files import UploadedFile
 
 from waystation import wiring
 from waystation.api.auth import by
@@ -17,7 +18,7 @@ from waystation.journeys import reading
 from waystation.kernel.refusals import NotSignedIn
 from waystation.registry import queries as registry
 from waystation.telemetry import queries
-from waystation.telemetry.actions import care, ingest
+from waystation.telemetry.actions import backup, care, hand, ingest
 
 router = Router()
 
@@ -30,6 +31,14 @@ class AcceptedOut(Schema):
     unknown: list[str]
 
 
+class MemoryIn(Schema):
+    """What a minimum-maximum thermometer remembers since it was last reset."""
+
+    since: datetime
+    lowest_c: float
+    highest_c: float
+
+
 class HandReadingIn(Schema):
     """A temperature that a person read, in degrees Celsius."""
 
@@ -37,7 +46,32 @@ class HandReadingIn(Schema):
     observed_at: datetime
     instrument: str
     certificate: str = ""
+    certificate_until: date | None = None
     reason: str = ""
+    memory: MemoryIn | None = None
+
+
+class BackupIn(Schema):
+    """A backup logger with its certificate, and when it stood in the space (default: the whole file)."""
+
+    logger: str
+    certificate: str = ""
+    certificate_until: date | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    reason: str = ""
+
+
+class BackupOut(Schema):
+    """What was kept of the file."""
+
+    id: UUID
+    sha256: str
+    rows: int
+    rows_refused: int
+    first_at: datetime
+    last_at: datetime
+    doubt: str
 
 
 class DoubtIn(Schema):
@@ -91,9 +125,31 @@ def readings(request: HttpRequest, site: str) -> Status[AcceptedOut]:
 
 @router.post("/spaces/{space_id}/hand-readings", response={201: dict[str, UUID]})
 def hand_reading(request: HttpRequest, space_id: UUID, body: HandReadingIn) -> Status[dict[str, UUID]]:
-    """Record a hand reading."""
-    row = care.hand_reading(by(request), space_id, **body.dict(), now=wiring.clock().now())
+    """Record a hand reading. It covers a silence of the probes as a second source; out of range it counts."""
+    words = body.dict(exclude={"memory"})
+    memory = None if body.memory is None else hand.Memory(**body.memory.dict())
+    row = hand.hand_reading(by(request), space_id, **words, memory=memory, now=wiring.clock().now())
     return Status(201, {"id": row.pk})
+
+
+@router.post("/spaces/{space_id}/logger-files", response={201: BackupOut})
+def logger_file(
+    request: HttpRequest, space_id: UUID, file: File[UploadedFile], about: Form[BackupIn]
+) -> Status[BackupOut]:
+    """Bring the file of a backup logger: CSV, Berlinger text, line protocol or Parquet. A second source for gaps."""
+    row = backup.take_backup_file(
+        by(request),
+        space_id,
+        file.read(backup.MOST_BYTES + 1),
+        file.name or "file",
+        backup.Logger(about.logger, about.certificate, about.certificate_until),
+        start=about.start,
+        end=about.end,
+        formats=wiring.logger_formats(),
+        reason=about.reason,
+        now=wiring.clock().now(),
+    )
+    return Status(201, BackupOut.from_orm(row))
 
 
 @router.post("/doubts/{doubt_id}/decide", response=dict[str, str])

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from django.utils.safestring import SafeString
 
 from waystation.console.drawing.lanes import Axis, Step, axis_of, header, lane
+from waystation.console.reader import degrees, of_day
 from waystation.journeys.outlook import Outlook
 from waystation.kernel.units import duration_text
 from waystation.product.rules.time_to_limit import TimeToLimit
@@ -128,7 +129,7 @@ def _to_limit(look: Outlook, zone: ZoneInfo, now: datetime) -> Clock:
     if limit.worst.at is None:
         return Clock(title, "unknown", None, limit.worst.reason, figures)
     left = max(0.0, (limit.worst.at - now).total_seconds())
-    likely = f"likely {limit.likely.at.astimezone(zone):%H:%M}" if limit.likely.at else "likely unknown"
+    likely = f"likely {of_day(limit.likely.at.astimezone(zone))}" if limit.likely.at else "likely unknown"
     return Clock(title, _span(left), limit.worst.at, likely, figures)
 
 
@@ -148,7 +149,7 @@ def _by_moving(look: Outlook, moved: Any | None, now: datetime) -> Clock:
         if moved.arrived_at is None:
             words = f"{lots} lots on their way {where}; nothing proves their temperature until they arrive"
             return Clock(title, "on its way", moved.started_at, words, ())
-        arrived = f"{lots} lots arrived {where} at {moved.arrival_c:.1f}{NO_BREAK}°C"
+        arrived = f"{lots} lots arrived {where} at {degrees(moved.arrival_c)}"
         return Clock(title, "moved", moved.arrived_at, arrived, ("measured on arrival",))
     if not look.lots:
         return Clock(title, "no product", None, "no lot stands in the space", ())

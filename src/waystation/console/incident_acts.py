@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 from waystation import wiring
 from waystation.alarms import actions as alarm_actions
 from waystation.alarms import queries as alarms
+from waystation.console.reader import degrees
 from waystation.incidents import actions, queries
 from waystation.journeys import failed_device
 from waystation.journeys.outlook import is_out_of_range
@@ -103,10 +104,11 @@ def arrive(request: HttpRequest, key: str) -> HttpResponse:
     found = next((m for m in product.moves_of(row.pk) if m.pk == wanted), None)
     if found is None:
         raise BadInput("incidents.no_move", f"{row.name} has no such move.", "Open the incident again.", field="move")
-    done = moves.arrive(by, found.pk, celsius(request, "arrival_c"), now=now)
+    arrival_c = celsius(request, "arrival_c")
+    done = moves.arrive(by, found.pk, arrival_c, now=now)
     if by.may("incidents.work", row.site_id) and row.state in ("open", "acknowledged"):
         actions.mark_mitigated(by, row.pk, now=now, how=f"product moved to {done.to_space}")
-    messages.success(request, f"Arrived in {done.to_space} at {done.arrival_c:.1f} °C.")
+    messages.success(request, f"Arrived in {done.to_space} at {degrees(arrival_c)}.")
     return _back(row)
 
 

@@ -17,6 +17,7 @@ from waystation.access import queries as access
 from waystation.alarms import queries as alarms
 from waystation.console.approvals import shown as approval_card
 from waystation.console.candidates import clocks, table
+from waystation.console.reader import of_day
 from waystation.console.told import told
 from waystation.incidents import queries
 from waystation.incidents.rules.closing import OUTCOMES
@@ -162,7 +163,7 @@ def _move_line(by: Authority, row: Any, look: Outlook, base: str) -> FirstLine:
     if best is None or best.space not in look.places:
         return FirstLine("Move the product first.", f"{late} No named backup space can take it: find one now.")
     zone = ZoneInfo(row.site.zone)
-    start = f"; start by {best.start_by.astimezone(zone):%H:%M}" if best.in_time and best.start_by else ""
+    start = f"; start by {of_day(best.start_by.astimezone(zone))}" if best.in_time and best.start_by else ""
     words = f"{late} {best.space} takes all {lots} lots{start}."
     if not best.in_time:
         words += " In the worst case that is too late already: start now."
@@ -192,7 +193,7 @@ def _part_line(by: Authority, row: Any, dispatches: Sequence[Any], base: str) ->
             fields,
         )
     promised = (
-        f" In 9 of 10 cases all works again by {live.promised_at.astimezone(zone):%H:%M}." if live.promised_at else ""
+        f" In 9 of 10 cases all works again by {of_day(live.promised_at.astimezone(zone))}." if live.promised_at else ""
     )
     if live.state == "planned":
         return FirstLine(

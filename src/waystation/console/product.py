@@ -23,13 +23,14 @@ from waystation.kernel.refusals import BadInput, NotAllowed, NotFound
 from waystation.product.actions import holds
 from waystation.registry import queries as registry
 from waystation.telemetry import queries as telemetry
-from waystation.telemetry.actions import care
+from waystation.telemetry.actions import backup, care, hand
 
 
 def inside(by: Authority, space: Any, view: Any, now: datetime) -> dict[str, Any]:
     """The side of a space's page: lots with their time out, holds, doubts, and what this person may do about them."""
     lots = lots_with_exposure(by, space.pk, now=now)
     doubts = [d for d in telemetry.doubts(space.site_id) if d.sensor.space_id == space.pk and d.decided_at is None]
+    hand_readings = telemetry.hand_readings(space.pk, now - timedelta(days=1))
     return {
         "lots": lots,
         "held": sum(bool(lot.holds) for lot in lots),
@@ -39,7 +40,9 @@ def inside(by: Authority, space: Any, view: Any, now: datetime) -> dict[str, Any
         "may_sign_doubt": by.may("telemetry.decide_doubt", space.site_id),
         "may_work": by.may("incidents.work", space.site_id),
         "quality": ", ".join(p.name for p in access.people_with("product.dispose", space.site_id, now)[:3]),
-        "hand_readings": telemetry.hand_readings(space.pk, now - timedelta(days=1)),
+        "hand_readings": hand_readings,
+        "readers": access.names({h.by_id for h in hand_readings}),
+        "backup_files": telemetry.backup_files(space.pk, now - timedelta(days=30)),
     }
 
 
@@ -97,20 +100,75 @@ def hand_reading(request: HttpRequest, space_id: UUID) -> HttpResponse:
 
 def _record_reading(request: HttpRequest, row: Any, now: datetime) -> HttpResponse:
     by: Authority = request.authority  # type: ignore[attr-defined]
-    until = request.POST.get("certificate_until", "").strip()
-    care.hand_reading(
+    hand.hand_reading(
         by,
         row.pk,
         value_c=celsius(request, "value_c"),
         observed_at=_local_instant(request.POST.get("observed_at", ""), row.site.zone, now),
         instrument=request.POST.get("instrument", ""),
         certificate=request.POST.get("certificate", "").strip(),
-        certificate_until=_day(until) if until else None,
+        certificate_until=_until(request),
         reason=request.POST.get("reason", "").strip(),
+        memory=_memory(request, row.site.zone, now),
         now=now,
     )
     messages.success(request, "Recorded, under your name. It stands beside the probes and replaces none of them.")
     return HttpResponseRedirect(_page(row))
+
+
+def _memory(request: HttpRequest, zone: str, now: datetime) -> hand.Memory | None:
+    """What a minimum-maximum thermometer remembers: all three fields, or none."""
+    names = ("lowest_c", "highest_c", "since")
+    given = [name for name in names if request.POST.get(name, "").strip()]
+    if not given:
+        return None
+    if len(given) < len(names):
+        missing = next(name for name in names if name not in given)
+        raise BadInput(
+            "page.memory",
+            f"The memory of the thermometer lacks {missing.removesuffix('_c')}.",
+            "Write the lowest, the highest, and when it was last reset; or leave all three empty.",
+            field=missing,
+        )
+    since = read_instant(request.POST["since"], "since", zone=ZoneInfo(zone))
+    return hand.Memory(since, celsius(request, "lowest_c"), celsius(request, "highest_c"))
+
+
+def logger_file(request: HttpRequest, space_id: UUID) -> HttpResponse:
+    """The form for the file of a backup logger; posting it keeps the file's readings as a second source."""
+    row, now = _space(request, space_id), wiring.clock().now()
+    may = request.authority.may("telemetry.write_hand", row.site_id)  # type: ignore[attr-defined]
+    if request.method != "POST":
+        context = {"section": "/sites/", "space": row, "site": row.site, "may": may}
+        return render(request, "product/logger_file.html", context)
+    file = request.FILES.get("file")
+    if file is None:
+        raise BadInput("page.file", "No file is chosen.", "Choose the file that the logger gave.", field="file")
+    zone = ZoneInfo(row.site.zone)
+    ends = {
+        name: read_instant(request.POST[name], name, zone=zone) if request.POST.get(name, "").strip() else None
+        for name in ("start", "end")
+    }
+    kept = backup.take_backup_file(
+        request.authority,  # type: ignore[attr-defined]
+        row.pk,
+        file.read(backup.MOST_BYTES + 1),
+        file.name or "file",
+        backup.Logger(request.POST.get("logger", ""), request.POST.get("certificate", ""), _until(request)),
+        formats=wiring.logger_formats(),
+        reason=request.POST.get("reason", "").strip(),
+        now=now,
+        start=ends["start"],
+        end=ends["end"],
+    )
+    refused = f" {kept.rows_refused} rows could not be read." if kept.rows_refused else ""
+    messages.success(request, f"{kept.rows} readings of {kept.logger} are kept as a second source.{refused}")
+    return HttpResponseRedirect(_page(row))
+
+
+def _until(request: HttpRequest) -> date | None:
+    text = request.POST.get("certificate_until", "").strip()
+    return _day(text) if text else None
 
 
 def _local_instant(text: str, zone: str, now: datetime) -> datetime:

@@ -15,6 +15,7 @@ from django.shortcuts import render
 from waystation import wiring
 from waystation.console.drawing.space_chart import space_chart
 from waystation.console.product import inside
+from waystation.console.reader import degrees, in_own_unit
 from waystation.journeys.exposure import LONGEST_LOOK
 from waystation.kernel.instants import read_instant
 from waystation.kernel.refusals import NotFound
@@ -121,7 +122,7 @@ def finding(name: str, chart: Chart, zone: ZoneInfo) -> str:
     span = (
         ""
         if judged.min_c is None or judged.max_c is None
-        else f" Lowest {judged.min_c:.1f}, highest {judged.max_c:.1f} °C."
+        else f" Lowest {degrees(judged.min_c)}, highest {degrees(judged.max_c)}."
     )
     return f"{name}: {', '.join(said)}.{span}"
 
@@ -132,14 +133,14 @@ _WORDS = {"out_of_range": "out of range", "not_proven": "not proven", "in_range_
 def _gaps(chart: Chart) -> list[dict[str, Any]]:
     if chart.proof is None:
         return []
-    found: dict[tuple[float, float], set[str]] = {}
+    found: dict[tuple[float, float, bool], set[str]] = {}
     for reason in chart.proof.reasons:
         if reason.end_s - reason.start_s >= 60:
-            found.setdefault((reason.start_s, reason.end_s), set()).add(reason.words)
+            found.setdefault((reason.start_s, reason.end_s, reason.proves), set()).add(in_own_unit(reason.words))
     return [
-        {"start": _at(a), "end": _at(b), "length_s": b - a, "words": ", ".join(sorted(words))}
-        for (a, b), words in sorted(found.items(), reverse=True)
-    ][:20]
+        {"start": _at(a), "end": _at(b), "length_s": b - a, "words": ", ".join(sorted(words)), "covered": covered}
+        for (a, b, covered), words in sorted(found.items(), reverse=True)
+    ][:40]
 
 
 def _at(seconds: float) -> datetime:

@@ -37,7 +37,11 @@ def _plain(strong: str, words: str = "") -> Callable[[Said], tuple[str, str]]:
 
 WORDS: Mapping[str, Callable[[Said], tuple[str, str]]] = {
     "incidents.opened": lambda d: ("Opened", f"as {d.get('priority', '')}: {what(str(d.get('cause', '')))}"),
-    "incidents.joined": lambda d: ("", f"{d.get('alarms', '')} more alarms joined, {d.get('priority', '')}"),
+    "incidents.joined": lambda d: (
+        "",
+        f"{d.get('alarms', '')} more alarm{'' if str(d.get('alarms', '')) == '1' else 's'} joined, "
+        f"{d.get('priority', '')}",
+    ),
     "incidents.acknowledged": lambda d: ("Acknowledged", f"after {duration_text(float(d.get('after_s') or 0))}"),
     "incidents.noted": lambda d: ("", f"{d.get('standing', 'reported')}: {d.get('text', '')}"),
     "incidents.mitigated": lambda d: ("Mitigated:", str(d.get("how", ""))),

@@ -46,6 +46,7 @@ urlpatterns = [
     path("holds/decide/", product.decide_hold),
     path("doubts/<uuid:doubt_id>/decide/", product.decide_doubt),
     path("spaces/<uuid:space_id>/hand-reading/", product.hand_reading),
+    path("spaces/<uuid:space_id>/logger-file/", product.logger_file),
     path("me/", me.me, name="me"),
     path("me/preferences/", me.preferences),
     path("me/sign-out/", me.sign_out),

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from waystation.access import queries as access
 from waystation.alarms import queries as alarms
 from waystation.console.drawing.spark import spark
+from waystation.console.reader import of_day
 from waystation.console.templatetags.say import CHIPS
 from waystation.journeys.message import what
 from waystation.kernel.authority import Authority
@@ -359,7 +360,7 @@ def _last_heard(lead: Any, view: SiteView) -> datetime | None:
 def _at(at: datetime, zone: ZoneInfo, now: datetime | None = None) -> str:
     local = at.astimezone(zone)
     is_today = now is None or local.date() == now.astimezone(zone).date()
-    return f"{local:%H:%M}" if is_today else f"{local:%a} {local.day} {local:%b, %H:%M}"
+    return of_day(local) if is_today else f"{local:%a} {local.day} {local:%b}, {of_day(local)}"
 
 
 def _long(span: timedelta) -> str:

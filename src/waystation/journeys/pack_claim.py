@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +12,18 @@ from waystation.evidence.rules import pack
 from waystation.kernel.canonical import instant
 from waystation.kernel.refusals import NotReady
 from waystation.registry.models import ProductProfile, Space
-from waystation.telemetry.proving import Proof, Reason, corrected, judging_sensors, offsets_of, prove, rows_of
+from waystation.telemetry.proving import (
+    Proof,
+    Reason,
+    SecondSource,
+    corrected,
+    judging_sensors,
+    offsets_of,
+    prove,
+    rows_of,
+)
 from waystation.telemetry.rules.space import combined_timeline
-from waystation.telemetry.rules.verdict import Kind, Stretch, seconds_by_kind
+from waystation.telemetry.rules.verdict import Kind, SensorJudgement, Stretch, seconds_by_kind
 from waystation.telemetry.store.segments import Stored
 
 SENSORS_AT_ONCE = 12
@@ -33,6 +42,7 @@ class Claimed:
     readings: list[dict[str, Any]] = field(default_factory=list)
     excursions: list[dict[str, Any]] = field(default_factory=list)
     not_proven: list[dict[str, str]] = field(default_factory=list)
+    covered: list[dict[str, str]] = field(default_factory=list)
     not_checked: list[str] = field(default_factory=list)
     timelines: list[tuple[Stretch, ...]] = field(default_factory=list)
     is_out: bool = False
@@ -89,7 +99,7 @@ def _add(made: Claimed, space: Space, proof: Proof) -> None:
     sensors = judging_sensors(space, made.start, made.end)
     offsets = offsets_of(sensors)
     for sensor, judged in zip(sensors, proof.judgement.sensors, strict=True):
-        doubts = [r for r in proof.reasons if r.sensor == sensor.code and r.end_s > r.start_s]
+        doubts = [r for r in proof.reasons if r.sensor == sensor.code and r.end_s > r.start_s and not r.proves]
         rows = _needed(proof.rows[sensor.code], made.start, made.end, proof.hold_s[sensor.code])
         content, repeats = csv_of(rows, offsets.get(sensor.code, 0.0), doubts)
         path = pack.readings_path(sensor.code)
@@ -105,20 +115,50 @@ def _add(made: Claimed, space: Space, proof: Proof) -> None:
         made.readings.append(item | _own(profile, made.profiles[0]))
         if repeats:
             made.not_checked.append(f"{sensor.code}: {repeats} readings repeat a number of their gateway")
-        made.excursions += [
-            {
-                "sensor": sensor.code,
-                "start": _at(e.start_s),
-                "direction": e.direction,
-                "peak_c": e.peak_c,
-                "minutes": e.measured_s / 60,
-            }
-            for e in judged.excursions
-        ]
-    made.not_proven += [
-        {"reason": f"{r.sensor or space.code}: {r.words}", "from": _at(r.start_s), "to": _at(r.end_s)}
-        for r in proof.reasons
-        if r.end_s > r.start_s
+        made.excursions += _excursions(sensor.code, judged)
+    for source in proof.second:
+        _add_second(made, space, profile, source)
+    for reason in proof.reasons:
+        if reason.end_s > reason.start_s:
+            said = {"reason": f"{reason.sensor or space.code}: {reason.words}"}
+            said |= {"from": _at(reason.start_s), "to": _at(reason.end_s)}
+            (made.covered if reason.proves else made.not_proven).append(said)
+
+
+def _add_second(made: Claimed, space: Space, profile: ProductProfile, source: SecondSource) -> None:
+    """A second source's readings, and what they say out of range; rows without a valid certificate are marked."""
+    series = source.series
+    rows = [
+        Stored(series.code, round(r.at_s * 1e6), r.value_c, series.source_class, "", 0, 0, 0) for r in series.readings
+    ]
+    needed = _needed(rows, made.start, made.end, series.hold_s)
+    uncertified = {round(r.at_s * 1e6) for r in series.readings if not r.certified}
+    content, _ = csv_of(needed, 0.0, [], uncertified)
+    path = pack.readings_path(series.code)
+    made.files[path] = content
+    item = {
+        "path": path,
+        "sensor": series.code,
+        "space": space.code,
+        "sha256": pack.digest(content),
+        "max_hold_s": _text(series.hold_s),
+        "offset_c": "0",
+        "second_source": series.instrument,
+    }
+    made.readings.append(item | _own(profile, made.profiles[0]))
+    made.excursions += _excursions(series.code, source.judgement)
+
+
+def _excursions(code: str, judged: SensorJudgement) -> list[dict[str, Any]]:
+    return [
+        {
+            "sensor": code,
+            "start": _at(e.start_s),
+            "direction": e.direction,
+            "peak_c": e.peak_c,
+            "minutes": e.measured_s / 60,
+        }
+        for e in judged.excursions
     ]
 
 
@@ -138,11 +178,13 @@ def _needed(rows: Sequence[Stored], start: datetime, end: datetime, hold_s: floa
     ]
 
 
-def csv_of(rows: Sequence[Stored], offset_c: float, doubts: Sequence[Reason]) -> tuple[bytes, int]:
+def csv_of(
+    rows: Sequence[Stored], offset_c: float, doubts: Sequence[Reason], uncertified: Collection[int] = ()
+) -> tuple[bytes, int]:
     """A readings member, and how many rows repeat a (machine, boot, number): those stand without their number.
 
     Values carry the certificate's offset, as they are judged. Where gateways were changed, boots are told apart by
-    the order of the gateways' ids.
+    the order of the gateways' ids. `uncertified` are instants in microseconds at which no certificate was valid.
     """
     machines = sorted({r.machine for r in rows if r.seq})
     lead = {machine: f"{number}." if len(machines) > 1 else "" for number, machine in enumerate(machines, 1)}
@@ -155,6 +197,7 @@ def csv_of(rows: Sequence[Stored], offset_c: float, doubts: Sequence[Reason]) ->
         place = bisect_right(starts, at_s) - 1
         doubted = place >= 0 and at_s < ends[place]
         quality = "no_value" if value is None else "in_doubt" if doubted else "good"
+        quality = "no_certificate" if row.observed_us in uncertified else quality
         number = (row.machine, row.boot, row.seq)
         shown = f"{lead[row.machine]}{row.boot},{row.seq}" if row.seq and number not in seen else ","
         repeats += bool(row.seq) and number in seen
@@ -176,14 +219,14 @@ def _spans(doubts: Sequence[Reason]) -> tuple[list[float], list[float]]:
     return starts, ends
 
 
-def _instant(at_us: int, days: dict[int, str]) -> str:
-    seconds, micros = divmod(at_us, 1_000_000)
-    day, rest = divmod(seconds, 86_400)
-    if day not in days:
-        days[day] = datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
-    minute, second = divmod(rest, 60)
-    hour, minute = divmod(minute, 60)
-    return f"{days[day]}T{hour:02d}:{minute:02d}:{second:02d}{f'.{micros:06d}' if micros else ''}Z"
+def _instant(at_us: int, hours: dict[int, str]) -> str:
+    """RFC 3339 in UTC; `hours` remembers the text of hours that were asked for before."""
+    hour, rest_us = divmod(at_us, 3_600_000_000)
+    begin = hours.get(hour)
+    if begin is None:
+        begin = hours[hour] = datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H:")
+    seconds, micros = divmod(rest_us, 1_000_000)
+    return f"{begin}{seconds // 60:02d}:{seconds % 60:02d}{f'.{micros:06d}' if micros else ''}Z"
 
 
 def _document(made: Claimed, network: str, site: str) -> dict[str, Any]:
@@ -209,6 +252,7 @@ def _document(made: Claimed, network: str, site: str) -> dict[str, Any]:
         "excursions": made.excursions,
         "readings": made.readings,
         "not_proven": made.not_proven,
+        "covered": made.covered,
         "not_checked": made.not_checked,
         "conditional": bool(made.not_checked),
     }

@@ -155,7 +155,12 @@ class Rounds:
 
 def watched_sites() -> set[UUID]:
     """The sites where an alarm, an incident, a doubt or a watch by hand is open."""
-    return alarm_queries.active_sites() | incidents.open_sites() | telemetry.doubtful_sites()
+    return (
+        alarm_queries.active_sites()
+        | incidents.open_sites()
+        | telemetry.doubtful_sites()
+        | telemetry.out_by_second_source()
+    )
 
 
 def heard(by: Authority, accepted: Accepted, *, now: datetime) -> None:

@@ -192,6 +192,14 @@ def fill(row: R, kind: str, values: Mapping[str, Any]) -> R:
             field="low_c",
             value=row.low_c,
         )
+    if isinstance(row, m.ProductProfile) and row.second_hold_s is not None and not 60 <= row.second_hold_s <= 7200:
+        raise BadInput(
+            "registry.value",
+            f"A second source cannot cover {row.second_hold_s} s.",
+            "Write 60 to 7200 seconds, or leave it out for 30 min.",
+            field="second_hold_s",
+            value=row.second_hold_s,
+        )
     return row
 
 

@@ -53,6 +53,7 @@ class ProductProfile(Row):
     settle_s = models.PositiveIntegerField(default=3600)
     judging_roles = models.JSONField(default=list)
     source_classes = models.JSONField(default=list)  # those that may yield in_range_proven
+    second_hold_s = models.PositiveIntegerField(null=True, blank=True)  # how long a hand reading covers; None: 30 min
     source = models.CharField(max_length=200)
     clause = models.CharField(max_length=200, blank=True)
     read = models.BooleanField(default=False)  # False: written from memory, check before quoting

@@ -21,7 +21,7 @@ from waystation.simulator.gate import NewSite
 from waystation.simulator.player import Player
 from waystation.simulator.work import Work
 from waystation.telemetry import queries as telemetry
-from waystation.telemetry.actions import care
+from waystation.telemetry.actions import care, hand
 
 START = datetime(2026, 11, 17, 6, 0, tzinfo=UTC)
 END = START + timedelta(days=1)
@@ -136,7 +136,7 @@ class Day:
             care.decide_doubt(operator, doubt.pk, decision="sensor_failed", reason="flat for two hours", now=now)
         except Refusal as refused:
             self.noted["second_measurement"] = str(refused)
-        care.hand_reading(
+        hand.hand_reading(
             pilar, space, value_c=5.1, observed_at=now, instrument="HT-31", certificate="MC-38001", now=now
         )
         failed_sensor.declare(operator, doubt.pk, reason="flat for two hours; hand reading 5.1 °C", now=now)
@@ -144,7 +144,7 @@ class Day:
 
     def _hand_reading(self, person: str, space: Any, value_c: float) -> Callable[[datetime], None]:
         def read(now: datetime) -> None:
-            care.hand_reading(
+            hand.hand_reading(
                 self.player.who(person), space, value_c=value_c, observed_at=now, instrument="HT-31", now=now
             )
 
@@ -155,7 +155,7 @@ class Day:
         joana, operator, quality = (self.player.who(p) for p in ("joana-reis", "sara-leon", "lucia-ferrer"))
         space, sensor = self.built.spaces["faro/fridge-1"], self.built.sensors["faro-fridge-1-probe-1"]
         doubt = next(d for d in telemetry.doubts(self.built.sites["faro"]) if d.sensor_id == sensor)
-        care.hand_reading(
+        hand.hand_reading(
             joana, space, value_c=4.7, observed_at=now, instrument="HT-22", certificate="MC-38002", now=now
         )
         try:

@@ -33,6 +33,15 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A reading of a second source at Unix seconds, degrees Celsius; `is_out` of range."""
+
+    at_s: float
+    value_c: float
+    is_out: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """Everything that the page of a space draws for a period."""
 
@@ -42,6 +51,7 @@ class Chart:
     high_c: float | None
     lines: tuple[Line, ...]
     lanes: tuple[Lane, ...]
+    second: tuple[Mark, ...]
     proof: proving.Proof | None
 
 
@@ -56,7 +66,7 @@ def chart_of(space: Space, start: datetime, end: datetime) -> Chart:
             points[row.sensor].append((row.observed_us / 1e6, row.value))
     lines = tuple(_line(s, points[s.code]) for s in sensors if s.quantity == "temperature" and s.role != "ambient")
     lanes = tuple(_lane(s, points[s.code], end.timestamp()) for name in LANES for s in sensors if s.quantity == name)
-    profile = space.profile
+    profile, proof = space.profile, proving.prove(space, start, end)
     return Chart(
         start.timestamp(),
         end.timestamp(),
@@ -64,8 +74,25 @@ def chart_of(space: Space, start: datetime, end: datetime) -> Chart:
         profile.high_c if profile else None,
         tuple(sorted(lines, key=lambda one: not one.judges)),
         lanes,
-        proving.prove(space, start, end),
+        _marks(proof, start.timestamp(), end.timestamp()),
+        proof,
     )
+
+
+def _marks(proof: proving.Proof | None, start_s: float, end_s: float) -> tuple[Mark, ...]:
+    if proof is None:
+        return ()
+    return tuple(
+        Mark(reading.at_s, reading.value_c, is_out(proof, reading.value_c))
+        for source in proof.second
+        for reading in source.series.readings
+        if start_s <= reading.at_s <= end_s
+    )
+
+
+def is_out(proof: proving.Proof, value_c: float) -> bool:
+    """True when a value is outside the limits that the proof was judged by."""
+    return not proof.limits_c[0] <= value_c <= proof.limits_c[1]
 
 
 def _line(sensor: Sensor, points: Sequence[tuple[float, float]]) -> Line:

@@ -88,7 +88,7 @@ def judge_files(
         )
     judged = [_judge(source, found, profile, start, end) for source, found in zip(sources, series, strict=True)]
     space = judge_space(judged)
-    doubts = _doubts(sources, series, profile, start, end)
+    doubts = doubts_of(sources, series, profile, start, end)
     verdict = worst_verdict([space.verdict, "not_proven"]) if doubts else space.verdict
     days = daily(space, series, zone or UTC)
     return FilesJudgement(
@@ -143,7 +143,7 @@ def _nothing_usable(source: Source) -> BadInput:
     )
 
 
-def _doubts(
+def doubts_of(
     sources: Sequence[Source], series: Sequence[list[Moment]], profile: Profile, start: float, end: float
 ) -> list[str]:
     """Signs of an excursion that no reading carries. They keep a period from being proven."""

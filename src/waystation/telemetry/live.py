@@ -84,6 +84,7 @@ class Track:
             if value != self.value or self.changed_s is None:
                 self._end_flat(at_s)
                 self.changed_s = at_s
+            self._leave_out_silence(at_s)
             self._watch_range(at_s, value)
             self.value = value
             self.recent.append((at_s, value))
@@ -98,6 +99,14 @@ class Track:
             self.ended.append(Episode("frozen", since_s, at_s))
         else:
             self.longest_flat_s = max(self.longest_flat_s, self.last_s - self.changed_s)
+
+    def _leave_out_silence(self, at_s: float) -> None:
+        """A value that is the same after a silence was not seen to stand still: only heard time counts as flat."""
+        if self.quantity != "temperature" or self.changed_s is None or self.last_s is None:
+            return
+        silent_s = at_s - self.last_s - self.hold_s
+        if silent_s > 0 and self.changed_s < at_s and self.frozen_since_s() is None:
+            self.changed_s = min(at_s, self.changed_s + silent_s)
 
     def _watch_range(self, at_s: float, value: float) -> None:
         odd = is_implausible(value, self.low_possible, self.high_possible)

@@ -43,7 +43,8 @@ class Excursion(Row):
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="excursions")
     space = models.ForeignKey(Space, on_delete=models.PROTECT, related_name="excursions")
-    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="excursions")
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="excursions", null=True, blank=True)
+    second_source = models.CharField(max_length=120, blank=True)  # what read it where no probe did
     profile_id = models.UUIDField()
     limit_c = models.FloatField()
     direction = models.CharField(max_length=4, choices=[("high", "high"), ("low", "low")])
@@ -65,7 +66,12 @@ class Excursion(Row):
                 fields=["sensor", "direction", "started_at"],
                 condition=models.Q(superseded_at=None),
                 name="one_live_excursion",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["space", "second_source", "direction", "started_at"],
+                condition=models.Q(superseded_at=None, sensor=None),
+                name="one_live_excursion_of_a_second_source",
+            ),
         ]
 
 
@@ -120,6 +126,41 @@ class HandReading(Row):
     certificate_until = models.DateField(null=True, blank=True)
     reason = models.CharField(max_length=200, blank=True)
     covers_s = models.PositiveIntegerField(default=1800)
+    lowest_c = models.FloatField(null=True, blank=True)  # what a minimum-maximum thermometer remembers
+    highest_c = models.FloatField(null=True, blank=True)
+    remembers_since = models.DateTimeField(null=True, blank=True)
+
+
+class BackupFile(Row):
+    """The file of a logger that stood in a space beside its probes. Its readings are in the log, under its own code."""
+
+    space = models.ForeignKey(Space, on_delete=models.PROTECT, related_name="backup_files")
+    name = models.CharField(max_length=120)
+    sha256 = models.CharField(max_length=64)
+    logger = models.CharField(max_length=80)
+    certificate = models.CharField(max_length=80, blank=True)
+    certificate_until = models.DateField(null=True, blank=True)
+    source_class = models.CharField(max_length=32)
+    first_at = models.DateTimeField(db_index=True)
+    last_at = models.DateTimeField(db_index=True)
+    rows = models.PositiveIntegerField()
+    rows_refused = models.PositiveIntegerField(default=0)
+    hold_s = models.PositiveIntegerField()
+    doubt = models.CharField(max_length=400, blank=True)  # a sign of an excursion that no reading carries
+    notes = models.JSONField(default=list, blank=True)
+    by_id = models.UUIDField()
+    recorded_at = models.DateTimeField()
+    reason = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["space", "sha256", "first_at", "last_at"], name="one_backup_file")
+        ]
+
+    @property
+    def code(self) -> str:
+        """The code under which its readings stand in the log."""
+        return f"backup.{self.pk}"
 
 
 class HandDuty(Row):

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
-from itertools import groupby, zip_longest
+from itertools import groupby
+from operator import attrgetter
 
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import models as m
 from waystation.telemetry import reader
 from waystation.telemetry.rules.profile import Profile
+from waystation.telemetry.rules.second_source import OUT, Piece, covered, overlaps, pieces, silences, union, without
 from waystation.telemetry.rules.series import Reading, is_usable
 from waystation.telemetry.rules.space import SpaceJudgement, combined_timeline, judge_space
 from waystation.telemetry.rules.verdict import (
@@ -24,7 +26,8 @@ from waystation.telemetry.rules.verdict import (
     judge_sensor,
     seconds_by_kind,
 )
-from waystation.telemetry.setup import hold_of, judging_profile
+from waystation.telemetry.second_sources import SecondSeries, second_series
+from waystation.telemetry.setup import hold_of, judging_profile, profile_of
 from waystation.telemetry.store.segments import Stored
 
 BEFORE_US = 1_800_000_000  # no reading holds longer
@@ -34,12 +37,22 @@ LARGEST_C = 1e8  # what a sensor says beyond this is cut to it: far out of range
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a stretch proves nothing, or what else a reader must know."""
+    """Why a stretch proves nothing; or, where it `proves`, what second source covers it."""
 
     start_s: float
     end_s: float
     sensor: str
     words: str
+    proves: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecondSource:
+    """A second source as it was judged: out of range like a probe, proof only where the probes are silent."""
+
+    series: SecondSeries
+    judgement: SensorJudgement
+    pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,8 @@ class Proof:
     rows: dict[str, list[Stored]]
     source_classes: tuple[str, ...]
     hold_s: dict[str, float]
+    second: tuple[SecondSource, ...] = ()
+    limits_c: tuple[float, float] = (float("-inf"), float("inf"))
 
     @property
     def verdict(self) -> str:
@@ -92,7 +107,7 @@ def prove(
     begin_s, end_s = start.timestamp(), end.timestamp()
     held = rows_of(space, sensors, start, end, closed=closed) if stored is None else stored
     rows = {s.code: list[Stored]() for s in sensors}
-    for code, found in groupby(held, key=lambda r: r.sensor):
+    for code, found in groupby(held, key=attrgetter("sensor")):
         if code in rows:
             rows[code] = list(found)
     offsets = offsets_of(sensors)
@@ -105,22 +120,99 @@ def prove(
         ]
         one = _judge(readings, profile, hold_of(sensor), (begin_s, end_s), closed)
         judged.append(one)
-        gaps = [Reason(g.start_s, g.end_s, sensor.code, g.cause.replace("_", " ")) for g in one.gaps]
-        reasons += gaps + _reasons(sensor, rows[sensor.code], begin_s, end_s)
+        reasons += _reasons(sensor, rows[sensor.code], begin_s, end_s)
     reasons += _space_reasons(space, begin_s, end_s)
-    judgement = judge_space(judged)
+    second = _second_sources(space, start, end, closed)
     limits = [Stretch(r.start_s, r.end_s, Kind.GAP) for r in reasons if r.end_s > r.start_s]
-    timeline = combined_timeline([judgement.timeline, limits]) if limits else judgement.timeline
-    lengths = seconds_by_kind(timeline)
-    judgement = replace(
-        judgement,
-        in_range_s=lengths[Kind.PROVEN],
-        not_proven_s=lengths[Kind.GAP] + lengths[Kind.GUARD],
-        out_of_range_s=lengths[Kind.LOW] + lengths[Kind.HIGH],
-    )
-    classes = tuple(sorted({r.source_class for found in rows.values() for r in found}))
+    reasons += _silent_reasons(sensors, judged, second, tuple(space.profile.source_classes))
+    judgement, timeline = _together(judged, second, limits)
+    classes = {r.source_class for found in rows.values() for r in found} | {s.series.source_class for s in second}
     holds = {s.code: hold_of(s) for s in sensors}
-    return Proof(judgement, timeline, tuple(sorted(reasons, key=lambda r: r.start_s)), rows, classes, holds)
+    ordered = tuple(sorted(reasons, key=lambda r: r.start_s))
+    return Proof(
+        judgement,
+        timeline,
+        ordered,
+        rows,
+        tuple(sorted(classes)),
+        holds,
+        second,
+        (space.profile.low_c, space.profile.high_c),
+    )
+
+
+def _second_sources(space: Space, start: datetime, end: datetime, closed: bool) -> tuple[SecondSource, ...]:
+    assert space.profile is not None
+    profile, period = profile_of(space.profile), (start.timestamp(), end.timestamp())
+    found = []
+    for series in second_series(space, start, end):
+        readings = [Reading(r.at_s, r.value_c) for r in series.readings]
+        allowed = series.source_class in space.profile.source_classes
+        inside = pieces(series.readings, profile, series.hold_s, period, allowed=allowed, closed=closed)
+        if inside:
+            judged = _judge(readings, profile, series.hold_s, period, closed)
+            found.append(SecondSource(series, judged, tuple(inside)))
+    return tuple(found)
+
+
+def _together(
+    judged: Sequence[SensorJudgement], second: Sequence[SecondSource], limits: Sequence[Stretch]
+) -> tuple[SpaceJudgement, tuple[Stretch, ...]]:
+    """The space's judgement: silences covered, second sources out of range counted, then what takes proof away."""
+    proven = union((p.start_s, p.end_s) for one in second for p in one.pieces if p.proves)
+    outside = [[s for s in one.judgement.timeline if s.kind in OUT] for one in second]
+    timeline = combined_timeline([*(covered(s.timeline, proven) for s in judged), *outside, limits])
+    lengths = seconds_by_kind(timeline)
+    judgement, beside = judge_space(judged), [one.judgement for one in second]
+    is_out = "out_of_range" in (judgement.verdict, *(one.verdict for one in beside))
+    lowest = [c for c in (judgement.min_c, *(one.min_c for one in beside)) if c is not None]
+    highest = [c for c in (judgement.max_c, *(one.max_c for one in beside)) if c is not None]
+    unproven_s = lengths[Kind.GAP] + lengths[Kind.GUARD]
+    together = replace(
+        judgement,
+        verdict="out_of_range" if is_out else "not_proven" if unproven_s or not timeline else "in_range_proven",
+        in_range_s=lengths[Kind.PROVEN],
+        not_proven_s=unproven_s,
+        out_of_range_s=lengths[Kind.LOW] + lengths[Kind.HIGH],
+        min_c=min(lowest, default=None),
+        max_c=max(highest, default=None),
+    )
+    return together, timeline
+
+
+def _silent_reasons(
+    sensors: Sequence[Sensor],
+    judged: Sequence[SensorJudgement],
+    second: Sequence[SecondSource],
+    classes: Sequence[str],
+) -> list[Reason]:
+    """Each gap as far as nothing covers it, and what the second sources say while a probe is silent."""
+    proven = union((p.start_s, p.end_s) for one in second for p in one.pieces if p.proves)
+    found = [
+        Reason(a, b, sensor.code, gap.cause.replace("_", " "))
+        for sensor, one in zip(sensors, judged, strict=True)
+        for gap in one.gaps
+        for a, b in without((gap.start_s, gap.end_s), proven)
+    ]
+    silent, said = silences(judged), list[Reason]()
+    for source in second:
+        for piece in source.pieces:
+            words = f"second source: {piece.reading.words}{_why_not(piece, source.series, classes)}"
+            for a, b in overlaps((piece.start_s, piece.end_s), silent):
+                parts = [(a, b)] if piece.proves else without((a, b), proven)
+                said += [Reason(start_s, end_s, "", words, piece.proves) for start_s, end_s in parts]
+    return found + _joined(said)
+
+
+def _why_not(piece: Piece, series: SecondSeries, classes: Sequence[str]) -> str:
+    """Why a second source's piece proves nothing, as the end of a sentence; empty when it proves."""
+    if piece.proves:
+        return ""
+    if not piece.reading.certified:
+        return "; no valid certificate, so it proves nothing"
+    if series.source_class not in classes:
+        return f"; by the profile a {series.source_class.replace('_', ' ')} proves nothing"
+    return "; too near a limit to prove anything, or beyond it"
 
 
 def rows_of(
@@ -139,10 +231,12 @@ def offsets_of(sensors: Sequence[Sensor]) -> dict[str, float]:
 
 def corrected(value: float | None, offset_c: float) -> float | None:
     """A stored value as it is judged, in degC; None where nothing was measured."""
-    if value is None or not is_usable(value):
+    if value is None:
         return None
     found = value + offset_c
-    return found if -LARGEST_C <= found <= LARGEST_C else LARGEST_C if found > 0 else -LARGEST_C
+    if -LARGEST_C <= found <= LARGEST_C:
+        return found
+    return (LARGEST_C if found > 0 else -LARGEST_C) if is_usable(value) else None
 
 
 def _judge(
@@ -175,15 +269,28 @@ def _reasons(sensor: Sensor, rows: Sequence[Stored], begin_s: float, end_s: floa
             _cut(doubt.started_at.timestamp(), until, begin_s, end_s, sensor.code, f"{doubt.kind}: {doubt.detail}")
         )
     found += _uncertified(sensor, begin_s, end_s)
-    allowed = set(sensor.space.profile.source_classes)  # type: ignore[union-attr]
-    hold_s = hold_of(sensor)
-    for row, following in zip_longest(rows, rows[1:]):
-        if row.source_class not in allowed:
-            at_s = row.observed_us / 1e6
-            until = min(at_s + hold_s, following.observed_us / 1e6 if following else end_s)
-            words = f"source class {row.source_class.replace('_', ' ')} is not accepted by the profile"
-            found.append(_cut(at_s, until, begin_s, end_s, sensor.code, words))
+    found += _unaccepted(sensor, rows, begin_s, end_s)
     return [r for r in _joined(found) if r.end_s > r.start_s]
+
+
+def _unaccepted(sensor: Sensor, rows: Sequence[Stored], begin_s: float, end_s: float) -> list[Reason]:
+    """The time that stands on readings of a source class which the profile does not accept.
+
+    Such a reading stands until the next instant with a usable one; whatever else was said at its own instant.
+    """
+    allowed = set(sensor.space.profile.source_classes)  # type: ignore[union-attr]
+    hold_s, until_s, following_s = hold_of(sensor), float("inf"), float("inf")
+    found = []
+    for row in reversed(rows):
+        if row.value is None or not is_usable(row.value):
+            continue
+        at_s = row.observed_us / 1e6
+        if at_s < following_s:
+            until_s, following_s = following_s, at_s
+        if row.source_class not in allowed:
+            words = f"source class {row.source_class.replace('_', ' ')} is not accepted by the profile"
+            found.append(_cut(at_s, min(at_s + hold_s, until_s), begin_s, end_s, sensor.code, words))
+    return found
 
 
 def _uncertified(sensor: Sensor, begin_s: float, end_s: float) -> list[Reason]:

@@ -39,7 +39,7 @@ def site_views(
     duties = {d.space_id: d for d in m.HandDuty.objects.filter(space__site_id__in=site_ids, ended_at=None)}
     open_of: dict[UUID, list[OpenExcursion]] = {}
     for row in m.Excursion.objects.filter(site_id__in=site_ids, ended_at=None, superseded_at=None):
-        open_of.setdefault(row.sensor_id, []).append(_open_excursion(row))
+        open_of.setdefault(row.sensor_id or row.space_id, []).append(_open_excursion(row))
     found = {}
     for key in site_ids:
         made, held = setups[key], states.get(key, {})
@@ -100,6 +100,7 @@ def _open_excursion(row: m.Excursion) -> OpenExcursion:
         row.measured_s,
         row.unknown_s,
         row.in_doubt,
+        row.second_source,
     )
 
 
@@ -120,7 +121,7 @@ def _space_view(
         settle_s=space.profile.settle_s if space.profile else 3600,
         thermal=space.thermal,
         sensors=tuple(sensors),
-        excursions=tuple(e for s in sensors for e in excursions.get(s.id, ())),
+        excursions=tuple(e for key in (*(s.id for s in sensors), space.pk) for e in excursions.get(key, ())),
         is_unmonitored=duty is not None,
         hand_due_at=duty.due_at if duty else None,
     )
@@ -162,6 +163,12 @@ def doubtful_sites() -> set[UUID]:
     return {*doubted, *m.HandDuty.objects.filter(ended_at=None).values_list("space__site_id", flat=True)}
 
 
+def out_by_second_source() -> set[UUID]:
+    """The sites with a space that a hand reading found out of range, and none since found in range."""
+    rows = m.Excursion.objects.filter(sensor=None, ended_at=None, superseded_at=None)
+    return set(rows.values_list("site_id", flat=True))
+
+
 def calibrations(sensor_ids: Sequence[UUID]) -> list[m.Calibration]:
     """The certificates of sensors, newest binding first."""
     return list(m.Calibration.objects.filter(sensor_id__in=sensor_ids).select_related("sensor").order_by("-bound_at"))
@@ -170,3 +177,8 @@ def calibrations(sensor_ids: Sequence[UUID]) -> list[m.Calibration]:
 def hand_readings(space_id: UUID, since: datetime) -> list[m.HandReading]:
     """The hand readings of a space since an instant, newest first."""
     return list(m.HandReading.objects.filter(space_id=space_id, observed_at__gte=since).order_by("-observed_at"))
+
+
+def backup_files(space_id: UUID, since: datetime) -> list[m.BackupFile]:
+    """The files of backup loggers that hold readings since an instant, newest first."""
+    return list(m.BackupFile.objects.filter(space_id=space_id, last_at__gte=since).order_by("-last_at"))

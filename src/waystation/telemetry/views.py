@@ -37,7 +37,7 @@ class OpenExcursion:
     """An excursion that still runs, with what is measured and unknown so far."""
 
     id: UUID
-    sensor_id: UUID
+    sensor_id: UUID | None  # None: read by a second source
     direction: str
     limit_c: float
     started_at: datetime
@@ -45,6 +45,7 @@ class OpenExcursion:
     measured_s: float
     unknown_s: float
     in_doubt: str
+    second_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from waystation.access.queries import system_authority
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotReady
 from waystation.registry.models import Space
-from waystation.telemetry.actions import care
+from waystation.telemetry.actions import care, hand
 from waystation.telemetry.engine import Engine
 from waystation.telemetry.models import Doubt, HandDuty
 from waystation.telemetry.proving import prove
+from waystation.telemetry.rules.batch import BatchReading
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -109,7 +110,7 @@ def test_alr_13_sensor_failed_needs_a_second_measurement(acting: Callable[..., A
     doubt, operator, later = Doubt.objects.get(), acting("operator"), now + 2 * HOUR
     with pytest.raises(NotReady, match="measured"):
         care.decide_doubt(operator, doubt.pk, decision="sensor_failed", reason="flat", now=later)
-    care.hand_reading(operator, space.pk, value_c=5.3, observed_at=later, instrument="HT-7", now=later)
+    hand.hand_reading(operator, space.pk, value_c=5.3, observed_at=later, instrument="HT-7", now=later)
     care.decide_doubt(operator, doubt.pk, decision="sensor_failed", reason="flat, hand reading 5.3", now=later)
     with pytest.raises(Conflict):
         care.decide_doubt(operator, doubt.pk, decision="sensor_failed", reason="again", now=later)
@@ -124,7 +125,7 @@ def test_alr_13_an_operator_cannot_close_an_out_of_range_reading(
     judge(Engine(), now + 2 * HOUR)
     doubt, later = Doubt.objects.get(), now + 2 * HOUR
     operator, quality = acting("operator"), acting("quality")
-    care.hand_reading(operator, space.pk, value_c=4.8, observed_at=later, instrument="HT-7", now=later)
+    hand.hand_reading(operator, space.pk, value_c=4.8, observed_at=later, instrument="HT-7", now=later)
     for who, fresh in ((operator, True), (quality, False)):
         with pytest.raises(NotAllowed, match="QA"):
             care.decide_doubt(who, doubt.pk, decision="sensor_failed", reason="flat", now=later, fresh_proof=fresh)
@@ -141,7 +142,7 @@ def test_hand_readings_are_due_while_a_space_is_unmonitored(acting: Callable[...
     duty = care.watch_by_hand(operator, probe.pk, every_s=1800, reason="probe failed", incident_id=None, now=now)
     assert care.watch_by_hand(operator, probe.pk, every_s=900, reason="x", incident_id=None, now=now).pk == duty.pk
     later = now + timedelta(minutes=20)
-    care.hand_reading(operator, space.pk, value_c=5.0, observed_at=later, instrument="HT-7", now=later)
+    hand.hand_reading(operator, space.pk, value_c=5.0, observed_at=later, instrument="HT-7", now=later)
     assert HandDuty.objects.get().due_at == later + timedelta(minutes=30)
 
 
@@ -153,7 +154,7 @@ def test_qal_06_a_hand_reading_that_cannot_be_is_refused(
     space, _ = a_monitored_space(now)
     values = {"value_c": 5.0, "observed_at": now, "instrument": "HT-7"} | changes
     with pytest.raises(BadInput) as refused:
-        care.hand_reading(acting("operator"), space.pk, now=now, **values)  # type: ignore[arg-type]
+        hand.hand_reading(acting("operator"), space.pk, now=now, **values)  # type: ignore[arg-type]
     assert refused.value.field == field
 
 
@@ -164,3 +165,15 @@ def test_a_space_that_never_sent_anything_is_not_proven(now: datetime) -> None:
         found = prove(space, now, now + HOUR, closed=closed)
         assert found is not None
         assert (found.verdict, found.minutes["not_proven"]) == ("not_proven", 60)
+
+
+def test_qal_05_a_dropout_at_the_same_instant_does_not_lend_a_plain_file_its_proof(now: datetime) -> None:
+    """A reading of a class that proves nothing stands for its whole hold, whatever else was said at its instant."""
+    space, (probe,) = a_monitored_space(now)
+    at_us = round(now.timestamp() * 1e6)
+    deliver(space, [BatchReading(probe.code, at_us, 5.0, 0)], now, "plain_file")
+    deliver(space, [BatchReading(probe.code, at_us, None, 1)], now)
+    deliver(space, [BatchReading(probe.code, at_us + 3_600_000_000, 5.1, 2)], now + HOUR)
+    found = prove(Space.objects.select_related("profile", "site").get(pk=space.pk), now, now + HOUR)
+    assert found is not None
+    assert found.minutes["in_range_proven"] == 0

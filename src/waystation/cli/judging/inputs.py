@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,12 +13,12 @@ from waystation.cli.judging.progress import OnFile
 from waystation.kernel.instants import instants_of
 from waystation.kernel.refusals import BadInput, NotFound, Refusal
 from waystation.telemetry.judging import Source
-from waystation.telemetry.ports import LoggerFile, LoggerFormat, ReadOptions
+from waystation.telemetry.logger_files import read_source
+from waystation.telemetry.ports import LoggerFormat, ReadOptions
 from waystation.telemetry.rules.cells import LATEST_S
 from waystation.telemetry.rules.profile import Profile, parse_profile
-from waystation.telemetry.rules.unpacking import MOST_BYTES, unpacked
+from waystation.telemetry.rules.unpacking import MOST_BYTES
 
-HEAD_BYTES = 65_536
 MOST_PROFILE_BYTES = 1024 * 1024
 
 
@@ -49,7 +49,7 @@ def load_sources(
         data = _bytes_of(path, MOST_BYTES)
         report = None if on_progress is None else (lambda part, i=index: on_progress(i, part))
         try:
-            file = _read(data, path.name, options, formats, report)
+            source = read_source(data, path.name, options, formats, report)
         except BadInput as refusal:
             raise BadInput(
                 refusal.code,
@@ -58,25 +58,8 @@ def load_sources(
                 field=refusal.field,
                 value=refusal.value,
             ) from None
-        found.append(Source(name, hashlib.sha256(data).hexdigest(), file))
+        found.append(replace(source, name=name))
     return found
-
-
-def _read(
-    data: bytes, name: str, options: ReadOptions, formats: Sequence[LoggerFormat], on_progress: object
-) -> LoggerFile:
-    opened = unpacked(data)
-    if not opened.strip():
-        raise BadInput("telemetry.empty_file", "The file is empty.", "Export it again from the logger.")
-    head = opened[:HEAD_BYTES]
-    for form in formats:
-        if form.recognises(head, name):
-            return form.read(opened, options, on_progress)  # type: ignore[arg-type]
-    raise BadInput(
-        "telemetry.unknown_format",
-        f"The file begins with {head[:8]!r} and is none of: {', '.join(form.name for form in formats)}.",
-        "Export the logger as text or CSV.",
-    )
 
 
 def _bytes_of(path: Path, most: int) -> bytes:

@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from waystation.console.drawing.scale import Scale, hours
+from waystation.console.reader import of_day
 
 WIDTH, LEFT, RIGHT = 344, 15.5, 330.0
 LONGEST = timedelta(hours=14)
@@ -53,7 +54,7 @@ def header(axis: Axis) -> SafeString:
         limit = format_html(
             '<text class="ax" x="{}" y="20" text-anchor="middle">'
             '<tspan class="f-out" font-weight="600">limit {}</tspan></text>',
-            *(at, f"{axis.limit.astimezone(axis.zone):%H:%M}"),
+            *(at, of_day(axis.limit.astimezone(axis.zone))),
         )
     ticks = []
     for at_s, label, _ in hours(axis.start.timestamp(), axis.end.timestamp(), axis.zone, 6):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from waystation.console.reader import hour_of_day
+
 STEPS_H = (1, 2, 3, 6, 12, 24, 48, 120)
 
 
@@ -38,7 +40,8 @@ def hours(start_s: float, end_s: float, zone: ZoneInfo, most: int = 8) -> Iterat
         local = at.astimezone(zone)
         if at.timestamp() >= start_s and local.hour % min(step, 24) == 0 and local.minute == 0:
             is_midnight = local.hour == 0
-            yield at.timestamp(), f"{local:%a} {local.day} {local:%b}" if step >= 24 else f"{local:%H:%M}", is_midnight
+            label = f"{local:%a} {local.day} {local:%b}" if step >= 24 else hour_of_day(local)
+            yield at.timestamp(), label, is_midnight
         at += timedelta(hours=1)
 
 

@@ -44,6 +44,7 @@ def space_chart(chart: Chart, zone: ZoneInfo, unit: TemperatureUnit, words: str)
         _doubtful(timeline, axes),
         _limits(chart, axes),
         *(_line(line, chart, axes) for line in reversed(chart.lines)),
+        _second(chart, axes),
         _labels(chart, axes),
         _lanes(chart, axes),
     ]
@@ -55,6 +56,7 @@ def space_chart(chart: Chart, zone: ZoneInfo, unit: TemperatureUnit, words: str)
 
 def _y_ticks(chart: Chart, unit: TemperatureUnit) -> tuple[float, float, list[float]]:
     values = [v for line in chart.lines if line.judges for piece in line.pieces for _, v in piece]
+    values += [mark.value_c for mark in chart.second]
     limits = [v for v in (chart.low_c, chart.high_c) if v is not None]
     shown = [from_celsius(v, unit) for v in [*values, *limits]] or [0.0, 10.0]
     margin = 0.15 * (max(shown) - min(shown))
@@ -178,6 +180,22 @@ def thinned(points: Sequence[tuple[float, float]], x: Scale) -> list[tuple[float
 def _extremes(bucket: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     low, high = min(bucket, key=lambda p: p[1]), max(bucket, key=lambda p: p[1])
     return [low] if low == high else sorted([low, high])
+
+
+def _second(chart: Chart, axes: _Axes) -> SafeString:
+    """Readings of second sources: small open squares, solid when out of range, never joined by a line."""
+    return format_html_join(
+        "",
+        '<rect class="{}" x="{}" y="{}" width="6" height="6"/>',
+        (
+            (
+                "f-out" if mark.is_out else "st-ink f-surface",
+                round(axes.x(mark.at_s) - 3, 1),
+                round(axes.y.clamp(from_celsius(mark.value_c, axes.unit)) - 3, 1),
+            )
+            for mark in chart.second
+        ),
+    )
 
 
 def _labels(chart: Chart, axes: _Axes) -> SafeString:

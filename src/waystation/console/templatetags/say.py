@@ -10,6 +10,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from waystation.console.reader import in_own_unit, of_day
 from waystation.kernel.units import TemperatureUnit, duration_text, from_celsius
 
 register = template.Library()
@@ -61,29 +62,30 @@ def celsius(context: dict[str, Any], value: float | None, decimals: int = 1, spa
 @register.filter
 def clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
     """`03:12` in the zone, with the UTC instant on hover."""
-    return _time(at, zone, "{0:%H:%M}")
+    return _time(at, zone, "{1}")
 
 
 @register.filter
 def day_clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
     """`Wed 18 Nov, 03:12` in the zone, with the UTC instant on hover."""
-    return _time(at, zone, "{0:%a} {0.day} {0:%b, %H:%M}")
+    return _time(at, zone, "{0:%a} {0.day} {0:%b}, {1}")
 
 
 @register.filter
 def weekday_clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
     """`Wed 03:12` in the zone, with the UTC instant on hover."""
-    return _time(at, zone, "{0:%a %H:%M}")
+    return _time(at, zone, "{0:%a} {1}")
 
 
 def _time(at: datetime | None, zone: str, words: str) -> SafeString | str:
     if at is None:
         return UNKNOWN
+    local = at.astimezone(ZoneInfo(zone))
     return format_html(
         '<time datetime="{}" title="{} UTC">{}</time>',
         at.isoformat(),
         f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
-        words.format(at.astimezone(ZoneInfo(zone))),
+        words.format(local, of_day(local)),
     )
 
 
@@ -103,6 +105,12 @@ def lasting(seconds: float | None) -> str:
 def ago(at: datetime | None, now: datetime) -> str:
     """How long ago an instant was."""
     return UNKNOWN if at is None else duration_text(max(0.0, (now - at).total_seconds())).replace(" ", NO_BREAK)
+
+
+@register.filter
+def own_unit(text: str | None) -> str:
+    """A sentence whose degrees Celsius are said in the reader's unit."""
+    return in_own_unit(text or "")
 
 
 @register.filter

@@ -12,7 +12,7 @@ from waystation.evidence.verifier.strict import TIME, Members, Refused, instant,
 
 Span = tuple[int, int]  # microseconds since 1970, half-open
 CSV_HEADER = "observed_at,value_c,quality,source_class,boot,seq"
-ROW = re.compile(rf"({TIME}),(-?[0-9]{{1,9}}(?:\.[0-9]{{1,20}})?(?:e-[0-9]{{1,3}})?)?,[^,]*,([^,]*),([^,]*,([0-9]*))")
+ROW = re.compile(rf"({TIME}),(-?[0-9]{{1,9}}(?:\.[0-9]{{1,20}})?(?:e-[0-9]{{1,3}})?)?,([^,]*),([^,]*),([^,]*,([0-9]*))")
 MAX_HOLD_S = 7200
 MINUTE_US = 60_000_000
 
@@ -70,13 +70,15 @@ class Excursion:
 
 @dataclass
 class Sensor:
-    """One sensor's period: when it was out, when it was not proven in range (out included), and its excursions."""
+    """One sensor's period: when it was out, when it was not proven in range (out included), when no reading stood
+    at all, and its excursions."""
 
     profile: Profile
     readings: int = 0
     is_out: bool = False
     out: list[Span] = field(default_factory=list)
     open: list[Span] = field(default_factory=list)
+    silent: list[Span] = field(default_factory=list)
     excursions: list[Excursion] = field(default_factory=list)
     _last: tuple[int, bool, bool] | None = None  # instant, out of range, proves
     _now: Excursion | None = None
@@ -109,12 +111,14 @@ class Sensor:
     def _cover(self, until: int, hold_us: int) -> None:
         if self._last is None:
             self._mark(self.open, (self.profile.start, until))
+            self._mark(self.silent, (self.profile.start, until))
             return
         at, outside, proves = self._last
         end = min(until, at + hold_us)
         if outside and self._now:
             self._now.out_us += self._mark(self.out, (at, end))
         self._mark(self.open, (end if proves else at, until))
+        self._mark(self.silent, (end, until))
 
     def _follow(self, at: int, value_c: float, outside: bool) -> None:
         direction = "high" if value_c > self.profile.high_c else "low"
@@ -142,8 +146,12 @@ class Sensor:
         return end - start
 
 
-def read_rows(name: str, content: memoryview) -> Iterator[tuple[int, float, str]]:
-    """(instant, value, source class) of each usable reading, in the file's order, which must be that of time."""
+def read_rows(name: str, content: memoryview, only_good: bool = False) -> Iterator[tuple[int, float, str]]:
+    """(instant, value, source class) of each usable reading, in the file's order, which must be that of time.
+
+    With `only_good` a reading whose quality is another word than good has no source class: it counts, and proves
+    nothing.
+    """
     hours: dict[str, int] = {}
     seen: set[str] = set()
     last = -(2**63)
@@ -154,7 +162,7 @@ def read_rows(name: str, content: memoryview) -> Iterator[tuple[int, float, str]
         found = ROW.fullmatch(line)
         if found is None:
             raise Refused(name, f"line {count} is not a reading: {line[:60]!r}")
-        text, value, source, place, seq = found.groups()
+        text, value, quality, source, place, seq = found.groups()
         hour = hours.get(text[:13])
         if hour is None:
             hour = hours[text[:13]] = _hour(name, count, text)
@@ -166,7 +174,7 @@ def read_rows(name: str, content: memoryview) -> Iterator[tuple[int, float, str]
         seen.add(place)
         last = at
         if value:
-            yield at, float(value), source
+            yield at, float(value), "" if only_good and quality != "good" else source
 
 
 def _hour(name: str, count: int, text: str) -> int:
@@ -176,11 +184,11 @@ def _hour(name: str, count: int, text: str) -> int:
         raise Refused(name, f"line {count} is at a time that does not exist") from error
 
 
-def judge_sensor(name: str, content: memoryview, profile: Profile) -> Sensor:
+def judge_sensor(name: str, content: memoryview, profile: Profile, only_good: bool = False) -> Sensor:
     """The sensor's period. Of several readings at one instant the one furthest out counts, or nearest a limit."""
     sensor = Sensor(profile)
     worst: tuple[int, float, str] | None = None
-    for reading in read_rows(name, content):
+    for reading in read_rows(name, content, only_good):
         if worst and reading[0] == worst[0]:
             worst = max(worst, reading, key=lambda r: (profile.excess(r[1]), not profile.proves(r[1], r[2])))
             continue
@@ -202,6 +210,47 @@ def length_us(spans: Iterable[Span]) -> int:
     return total
 
 
+def common(first: Iterable[Span], second: Iterable[Span]) -> list[Span]:
+    """The time that lies in both of two lists of spans; neither list overlaps itself."""
+    found = [(max(a, c), min(b, d)) for a, b in first for c, d in second]
+    return [span for span in found if span[1] > span[0]]
+
+
+def opposite(spans: Iterable[Span], whole: Span) -> list[Span]:
+    """The time of the whole that lies in none of the spans."""
+    found, at = [], whole[0]
+    for start, end in sorted(spans):
+        if start > at:
+            found.append((at, start))
+        at = max(at, end)
+    return [*found, (at, whole[1])] if at < whole[1] else found
+
+
+def unproven(sensors: dict[str, Sensor], claim: dict[str, Any]) -> tuple[list[Span], dict[str, int]]:
+    """When the sensors prove nothing, and how long each second source covered them.
+
+    A second source covers only the silence of sensors of its own space, with what it proves itself.
+    """
+    second = {item["sensor"]: item["space"] for item in claim["readings"] if "second_source" in item}
+    place = {item["sensor"]: item.get("space") for item in claim["readings"]}
+    open_: list[Span] = [span for name in second for span in sensors[name].out]
+    lent: dict[str, list[Span]] = {name: [] for name in second}
+    for name, sensor in sensors.items():
+        if name in second:
+            continue
+        cover: list[Span] = []
+        whole = (sensor.profile.start, sensor.profile.end)
+        for other in (o for o, space in second.items() if space == place[name]):
+            part = common(sensor.silent, opposite(sensors[other].open, whole))
+            lent[other] += part
+            cover += part
+        open_ += common(sensor.open, opposite(cover, whole)) if cover else sensor.open
+    if len(second) == len(sensors):
+        whole_claim = Profile.read(claim)
+        open_.append((whole_claim.start, whole_claim.end))
+    return open_, {name: length_us(spans) for name, spans in lent.items()}
+
+
 def judge_pack(members: Members) -> tuple[str, dict[str, Any], list[str]]:
     """The verdict over all sensors, the facts of the claim, and what it says it does not prove.
 
@@ -213,10 +262,8 @@ def judge_pack(members: Members) -> tuple[str, dict[str, Any], list[str]]:
         doubts = [_doubt(claim, item) for item in claim["not_proven"]]
         whole = Profile.read(claim)
         out_us = length_us(span for s in sensors.values() for span in s.out)
-        unproven_us = length_us(
-            [span for s in sensors.values() for span in s.open] + [whole.clip(d[1]) for d in doubts]
-        )
-        unproven_us = whole.end - whole.start if not sensors else unproven_us
+        open_, lent = unproven(sensors, claim)
+        unproven_us = length_us(open_ + [whole.clip(d[1]) for d in doubts])
         verdict = "in_range_proven" if unproven_us == 0 else "not_proven"
         verdict = "out_of_range" if any(s.is_out for s in sensors.values()) else verdict
         minutes = {
@@ -232,6 +279,11 @@ def judge_pack(members: Members) -> tuple[str, dict[str, Any], list[str]]:
     counts = {"sensors": len(sensors), "readings": sum(s.readings for s in sensors.values())}
     excursions = sum(len(s.excursions) for s in sensors.values())
     facts = {**facts, "conditional": conditional, **minutes, **counts, "excursions": excursions}
+    facts["second_sources"] = {
+        item["sensor"]: {"instrument": item["second_source"], "covered_min": lent[item["sensor"]] / MINUTE_US}
+        for item in claim["readings"]
+        if "second_source" in item
+    }
     facts["own_profiles"] = {item["sensor"]: item["profile"] for item in claim["readings"] if "profile" in item}
     return verdict, facts, [d[0] for d in doubts] + [f"Not checked: {text}" for text in claim["not_checked"]]
 
@@ -265,7 +317,10 @@ def _judged(members: Members, claim: dict[str, Any]) -> dict[str, Sensor]:
     for name, item in sorted(listed.items()):
         if item["sha256"] != sha256(members[name]).hexdigest() or name != f"readings/{item['sensor']}.csv":
             raise Refused(name, "is not the file that the claim rests on")
-        sensors[item["sensor"]] = judge_sensor(name, members[name], Profile.read(claim, item))
+        is_second = "second_source" in item
+        if is_second and not (isinstance(item["second_source"], str) and item["second_source"]):
+            raise ValueError("a second source names its instrument")
+        sensors[item["sensor"]] = judge_sensor(name, members[name], Profile.read(claim, item), is_second)
     return sensors
 
 

@@ -122,6 +122,11 @@ def _verify(data: bytes, own: Trust, report: Report) -> None:
         f"{sensor} was judged by limits of its own: {real(own['low_c']):g} to {real(own['high_c']):g} degrees Celsius."
         for sensor, own in sorted(facts["own_profiles"].items())
     )
+    report.proven.extend(
+        f"{name} ({own['instrument']}) is a second source: it covered {own['covered_min']:.1f} min in which a sensor "
+        "was silent, and its own readings out of range count."
+        for name, own in sorted(facts["second_sources"].items())
+    )
     report.not_proven.append(
         "That these are all the sensors of the space, and that they stood where they should: "
         "compare them with the site's own list and its mapping report."

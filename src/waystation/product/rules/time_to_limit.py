@@ -257,6 +257,11 @@ def _in_doubt(
     return TimeToLimit(worst, likely, doubted.probe, _side(doubted.value_c, basis), figures, dark)
 
 
+def _bounds(low: float, high: float, unit: str) -> str:
+    """Both ends of a band in words, with their unit."""
+    return f"{duration_text(low)} to {duration_text(high)}" if unit == "s" else f"{low:g} to {high:g} {unit}"
+
+
 def _figures(latest: dict[str, Reading], past: Sequence[Reading], basis: Basis, now: datetime) -> tuple[Figure, ...]:
     """Every input of the bound with its source."""
     found = []
@@ -272,7 +277,7 @@ def _figures(latest: dict[str, Reading], past: Sequence[Reading], basis: Basis, 
         ("cold source", "°C", basis.cold_source_c),
     )
     found += [
-        Figure(name, b.likely, unit, b.source, f"{b.low:g} to {b.high:g}{', ' + b.detail if b.detail else ''}")
+        Figure(name, b.likely, unit, b.source, f"{_bounds(b.low, b.high, unit)}{', ' + b.detail if b.detail else ''}")
         for name, unit, b in bands
         if b is not None
     ]

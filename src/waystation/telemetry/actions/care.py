@@ -1,8 +1,8 @@
-"""Probes and people: bind a calibrated probe, record a hand reading, decide about a doubt, watch by hand."""
+"""Probes and people: bind a calibrated probe, decide about a doubt, watch by hand."""
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -10,7 +10,7 @@ from django.db import transaction
 from waystation.evidence.actions import NewEntry, NewEvent, record
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound, NotReady
-from waystation.registry.models import Sensor, Space
+from waystation.registry.models import Sensor
 from waystation.registry.queries import one
 from waystation.telemetry.models import Calibration, Doubt, Excursion, HandDuty, HandReading
 
@@ -68,58 +68,6 @@ def bind_probe(
         facts = {"sensor": sensor.code, "probe": probe_serial, "certificate": certificate, "valid_until": valid_until}
         entry = NewEntry("telemetry.probe_bound", sensor.pk, by, now, sensor.site_id, facts=facts)
         record(changed, [NewEvent(data=facts)], entry=entry)
-    return row
-
-
-def hand_reading(
-    by: Authority,
-    space_id: UUID,
-    *,
-    value_c: float,
-    observed_at: datetime,
-    instrument: str,
-    now: datetime,
-    certificate: str = "",
-    certificate_until: date | None = None,
-    reason: str = "",
-) -> HandReading:
-    """A temperature that this person read, now or earlier. It moves the next due reading of an unmonitored space."""
-    space = one(Space, space_id)
-    by.require("telemetry.write_hand", space.site_id)
-    if not -200.0 <= value_c <= 200.0:
-        raise BadInput(
-            "telemetry.hand_value", f"{value_c} °C cannot be.", "Read again.", field="value_c", value=value_c
-        )
-    if observed_at > now + timedelta(minutes=1):
-        raise BadInput(
-            "telemetry.hand_future",
-            f"{observed_at:%H:%M} UTC lies ahead.",
-            "Write when it was read.",
-            field="observed_at",
-        )
-    if not instrument.strip():
-        raise BadInput("telemetry.hand_instrument", "No instrument is named.", "Write its number.", field="instrument")
-    row = HandReading(
-        space=space,
-        value_c=value_c,
-        observed_at=observed_at,
-        recorded_at=now,
-        by_id=by.principal_id,
-        instrument=instrument.strip(),
-        certificate=certificate,
-        certificate_until=certificate_until,
-        reason=reason,
-    )
-    with transaction.atomic():
-        changed: list[HandReading | HandDuty] = [row]
-        duty = HandDuty.objects.select_for_update().filter(space=space, ended_at=None).first()
-        if duty is not None:
-            duty.due_at = max(duty.due_at, observed_at + timedelta(seconds=duty.every_s))
-            changed.append(duty)
-        facts = {"space": space.code, "value_c": value_c, "observed_at": observed_at, "instrument": row.instrument}
-        incident = duty.incident_id if duty else None
-        entry = NewEntry("telemetry.hand_reading", row.pk, by, now, space.site_id, reason, facts)
-        record(changed, [NewEvent(data=facts, at=observed_at, incident_id=incident)], entry=entry)
     return row
 
 

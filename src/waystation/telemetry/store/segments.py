@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import duckdb
 import numpy as np
@@ -14,8 +14,7 @@ import numpy as np
 COLUMNS = ("sensor", "observed_us", "value", "source_class", "machine", "boot", "seq", "received_us")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """One stored reading. `value` None is no measurement; instants in microseconds since 1970."""
 
     sensor: str
@@ -80,12 +79,25 @@ def read(paths: Sequence[Path], sensors: Sequence[str], from_us: int, to_us: int
     files = ", ".join(f"'{_quoted(path)}'" for path in present)
     query = (
         f"SELECT {', '.join(COLUMNS)} FROM read_parquet([{files}]) "
-        "WHERE sensor IN (SELECT unnest($sensors)) AND observed_us >= $from_us AND observed_us < $to_us"
+        "WHERE sensor IN (SELECT unnest($sensors)) AND observed_us >= $from_us AND observed_us < $to_us "
+        "ORDER BY sensor, observed_us, isnan(value), value, received_us, seq"
     )
     with duckdb.connect() as connection:
         words = {"sensors": list(sensors), "from_us": from_us, "to_us": to_us}
         rows = connection.execute(query, words).fetchall()
-    return in_order(Stored(r[0], r[1], None if r[2] != r[2] else r[2], *r[3:]) for r in rows)
+    return list(_each_once(rows))
+
+
+def _each_once(rows: Iterable[tuple[Any, ...]]) -> Iterator[Stored]:
+    """Ordered rows as stored readings; of several with one (sensor, instant, value) the first, earliest received."""
+    sensor: str | None = None
+    at_us, value = 0, None
+    for row in rows:
+        found = None if row[2] != row[2] else row[2]
+        if row[1] == at_us and row[0] == sensor and found == value:
+            continue
+        sensor, at_us, value = row[0], row[1], found
+        yield Stored(sensor, at_us, value, *row[3:])
 
 
 def _quoted(path: Path) -> str:
