@@ -15,12 +15,19 @@ from typing import Any
 from uuid import UUID
 
 MAX_SAFE_INT = 2**53 - 1
+_ORDERED = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False)
+_SORTING = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False, sort_keys=True, default=dict
+)
+_ITSELF = (str, int, bool)
 
 
 def canonical(value: Any) -> bytes:
     """UTF-8 bytes of `value`; raises TypeError or ValueError for what has no canonical form."""
     _check(value)
-    return json.dumps(_sorted(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    if type(value) is dict and (text := _SORTING.encode(value)).isascii():
+        return text.encode()  # code points of ASCII sort as UTF-16 does
+    return _ORDERED.encode(_sorted(value)).encode()
 
 
 def digest(value: Any) -> str:
@@ -38,6 +45,8 @@ def instant(at: datetime) -> str:
 
 def plain(value: Any) -> Any:
     """A value of rows turned into what `canonical` takes; None members are left out."""
+    if type(value) in _ITSELF:
+        return value
     if isinstance(value, datetime):
         return instant(value)
     if isinstance(value, date | UUID):
@@ -59,7 +68,8 @@ def plain(value: Any) -> Any:
 
 
 def _check(value: Any) -> None:
-    if isinstance(value, bool | str):
+    kind = type(value)
+    if kind is str or kind is bool:
         return
     if isinstance(value, int):
         if abs(value) > MAX_SAFE_INT:
@@ -72,7 +82,7 @@ def _check(value: Any) -> None:
     elif isinstance(value, list | tuple):
         for member in value:
             _check(member)
-    else:
+    elif not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} has no canonical form; use a string")
 
 

@@ -128,3 +128,26 @@ def test_a_figure_never_travels_without_its_source() -> None:
     drive = figures.Figure("drive", 3060.0, "s", "measured", "41 trips")
     assert drive.words() == "drive 3060 s, measured (41 trips)"
     assert figures.Figure("recheck", 0.5, "h", "assumed").words() == "recheck 0.5 h, assumed"
+
+
+_VALUES = st.recursive(
+    st.one_of(st.booleans(), st.integers(-(2**53) + 1, 2**53 - 1), st.text(max_size=8)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=4)),
+    max_leaves=20,
+)
+
+
+def _written_out(value: object) -> str:
+    """RFC 8785 by the letter: members in the order of their UTF-16 code units."""
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda k: k.encode("utf-16-be", "surrogatepass"))
+        return "{" + ",".join(f"{json.dumps(k, ensure_ascii=False)}:{_written_out(value[k])}" for k in names) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written_out, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+@given(_VALUES)
+def test_evd_08_canonical_bytes_are_those_of_the_standard(value: object) -> None:
+    """Whatever the letters of the names, the bytes are what the standard's own rule gives."""
+    assert c.canonical(value).decode() == _written_out(value)
