@@ -14,12 +14,17 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.plugins.cluster import Cluster
+from tests.plugins.once import once
 
 
 @pytest.fixture(scope="session")
 def day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The summary of `waystation demo`, with what it printed under `printed`."""
-    folder = tmp_path_factory.mktemp("day")
+    found: dict[str, Any] = once(tmp_path_factory, "day", lambda: _played(tmp_path_factory.mktemp("day")))
+    return found
+
+
+def _played(folder: Path) -> dict[str, Any]:
     file = folder / "day.json"
     command = [sys.executable, "-m", "waystation.cli.main", "demo", "--no-serve", "--json", str(file)]
     env = {k: v for k, v in os.environ.items() if not k.startswith(("WAYSTATION_", "DJANGO_"))}

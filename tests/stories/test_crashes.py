@@ -25,6 +25,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.plugins.cluster import Cluster
+from tests.plugins.once import once
 from tests.stories.serving import Served
 
 DEATHS, STATEMENTS = 67, 3600
@@ -54,7 +55,11 @@ def _told(*words: object, database: str = "") -> Any:
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> list[Night]:
     """One night without a death, then those with them."""
-    folder = tmp_path_factory.mktemp("nights")
+    found: list[Night] = once(tmp_path_factory, "nights", lambda: _lived(tmp_path_factory.mktemp("nights"), cluster))
+    return found
+
+
+def _lived(folder: Path, cluster: Cluster) -> list[Night]:
     with ThreadPoolExecutor(2) as two:
         jobs = []
         for n, vendor in enumerate(("sqlite", *DISTURBED)):
