@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from waystation.kernel.authority import Authority
 from waystation.registry.models import Site
 from waystation.registry.queries import one, sites
@@ -54,8 +56,11 @@ def runs(by: Authority, *, incident_id: UUID | None = None, live: bool = False) 
 
 
 def to_advance(now: datetime) -> list[UUID]:
-    """The runs that a worker looks at: not ended, not stuck, driven by nobody."""
+    """The runs that a worker looks at: not ended, not stuck, driven by nobody, and waiting for no person's word."""
     rows = Run.objects.filter(ended_at=None).exclude(state="stuck").order_by("proposed_at", "pk")
+    told = StepJournal.objects.filter(run=OuterRef("pk"), outcome="waiting")
+    asked = Approval.objects.filter(run=OuterRef("pk"), decision="", expires_at__gt=now)
+    rows = rows.exclude(Exists(told) | Exists(asked), cancel_asked_at=None)
     return [r.pk for r in rows if r.lease_until is None or r.lease_until <= now]
 
 

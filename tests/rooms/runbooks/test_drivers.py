@@ -15,7 +15,7 @@ from tests.samples import a_device, a_site, a_space
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import Conflict
 from waystation.runbooks import actions, leases, queries
-from waystation.runbooks.models import Run, StepJournal
+from waystation.runbooks.models import Approval, Run, StepJournal
 from waystation.runbooks.ports import DONE, Result
 
 HISTORIES, ROW_HISTORIES = 10_000, 25
@@ -93,7 +93,32 @@ def test_each_commit_of_a_driver_keeps_its_lease(acting: Acting, system: Authori
     actions.advance(ana, run.pk, Slow(), now=START, pulse=lambda: START + timedelta(seconds=seconds[0]))
     assert seconds[0] >= 160
     assert free == []
-    assert queries.to_advance(START + timedelta(seconds=seconds[0])) == [run.pk]
+    assert Run.objects.get(pk=run.pk).lease_until is None
+
+
+@pytest.mark.django_db
+def test_run_04_a_run_that_waits_for_a_word_is_left_alone_until_it_comes_or_expires(
+    acting: Acting, system: Authority
+) -> None:
+    """Asked, then silent: nobody drives it. Approved, expired or canceled: the next round does."""
+    ana, carla = acting("operator", name="Ana"), acting("supervisor", name="Carla")
+    run = a_run(ana, system)
+    actions.advance(ana, run.pk, _Watched(lambda: None), now=START)
+    asked = Approval.objects.get(run=run)
+    assert queries.to_advance(START) == []
+    assert queries.to_advance(asked.expires_at) == [run.pk]
+    actions.approve(carla, asked.pk, digest_seen=asked.digest, now=START)
+    assert queries.to_advance(START) == [run.pk]
+
+
+@pytest.mark.django_db
+def test_run_03_a_canceled_run_is_driven_although_somebody_was_asked(acting: Acting, system: Authority) -> None:
+    """What was done must be undone, whatever answer is outstanding."""
+    ana = acting("operator", name="Ana")
+    run = a_run(ana, system)
+    actions.advance(ana, run.pk, _Watched(lambda: None), now=START)
+    actions.cancel(ana, run.pk, now=START, reason="a false alarm")
+    assert queries.to_advance(START) == [run.pk]
 
 
 def _until_beaten(run_id: UUID, before: object, event: threading.Event) -> None:
