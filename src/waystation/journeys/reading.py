@@ -113,7 +113,7 @@ class Rounds:
         for alarm in (*update.raised, *update.changed):
             failed_device.answer(self.by, alarm, site, view, recent, now=now)
         self._note_excursions(site, now)
-        restored.settle(self.by, site, view, now=now)
+        restored.settle(self.by, site, view, now=now, since=self._last.get(site_id))
         self._last[site_id] = now
         self.engine.acted_on(site_id)
         if found:

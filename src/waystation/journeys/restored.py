@@ -28,15 +28,15 @@ STEADY_FOR = timedelta(minutes=10)
 LOOK_EVERY = timedelta(minutes=10)
 
 
-def settle(by: Authority, site: Site, view: SiteView, *, now: datetime) -> None:
-    """Mark what stands for every open incident of the site."""
+def settle(by: Authority, site: Site, view: SiteView, *, now: datetime, since: datetime | None = None) -> None:
+    """Mark what stands for every open incident of the site; `since` is when it was looked at before."""
     for row in incident_queries.open_incidents(by, site.pk):
         if row.product_safe_at is not None and _is_out(row, view):
             incidents.withdraw_fact(by, row.pk, "product_safe_at", now=now, reason="the space is out of range again")
         if row.needs_service and row.service_restored_at is None and _is_restored(by, row, view, now):
             incidents.mark_service_restored(by, row.pk, at=now, now=now, source=_restored_by(row))
         if row.needs_product and row.product_safe_at is None and row.space_id is not None and _is_calm(row):
-            _look_at_product(by, row, view, now)
+            _look_at_product(by, row, view, now, since)
     _end_watches(by, view, now)
 
 
@@ -97,10 +97,10 @@ def _restored_by(row: Incident) -> str:
     return "baseline re-checked and signals trusted" if check else "signals trusted again"
 
 
-def _look_at_product(by: Authority, row: Incident, view: SiteView, now: datetime) -> None:
+def _look_at_product(by: Authority, row: Incident, view: SiteView, now: datetime, before: datetime | None) -> None:
     """Prove the space's time since the incident opened; while it is out or doubtful there is nothing to prove."""
     space = next((s for s in view.spaces if s.id == row.space_id), None)
-    if space is None or space.state != "in_range_proven" or not _is_time_to_look(row, now):
+    if space is None or space.state != "in_range_proven" or not _is_time_to_look(row, now, before):
         return
     since = row.detected_at or row.opened_at
     known = verdicts(Space.objects.select_related("profile", "site").get(pk=space.id), since, now)
@@ -109,9 +109,9 @@ def _look_at_product(by: Authority, row: Incident, view: SiteView, now: datetime
         incidents.mark_product_safe(by, row.pk, at=found.safe_at, now=now, source=found.reason)
 
 
-def _is_time_to_look(row: Incident, now: datetime) -> bool:
-    """Proving reads the store, so it is done every ten minutes and not with every batch."""
-    return (now - row.opened_at) % LOOK_EVERY < timedelta(minutes=5)
+def _is_time_to_look(row: Incident, now: datetime, before: datetime | None) -> bool:
+    """Proving reads the store, so it is done once every ten minutes and not with every batch."""
+    return before is None or (now - row.opened_at) // LOOK_EVERY > (before - row.opened_at) // LOOK_EVERY
 
 
 def _end_watches(by: Authority, view: SiteView, now: datetime) -> None:
