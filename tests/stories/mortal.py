@@ -24,6 +24,9 @@ class MortalPlayer(Player):
     def _take(self, due: Any) -> None:
         self._until_done(lambda: Player._take(self, due))
 
+    def _judge(self, now: datetime) -> None:
+        self._until_done(lambda: Player._judge(self, now))
+
     def _scripted(self, now: datetime) -> None:
         while self.script and self.script[0][0] <= now:
             _, step = self.script[0]

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from waystation.alarms.judging import lock_site, set_judgement
+from waystation.alarms.judging import lock_site
 from waystation.alarms.models import Alarm, Escalation, Page, Suppression
-from waystation.alarms.paging import still_wrong
+from waystation.alarms.paging import judge_again, still_wrong
 from waystation.alarms.rules import chain, lifecycle
-from waystation.alarms.situation import View, life_of, row_of
+from waystation.alarms.situation import life_of, row_of
 from waystation.evidence.actions import NewEntry, NewEvent, record
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed
@@ -108,7 +108,7 @@ def suppress(
         facts = {"kind": kind, "rules": row.rules, "objects": row.object_ids, "starts_at": starts, "ends_at": ends}
         entry = NewEntry("alarms.suppressed", row.pk, by, now, site_id, row.reason, facts)
         record([row], [NewEvent(data=facts)], entry=entry)
-        _judge_again(by, row, now)
+        judge_again(by, row, now)
     return row
 
 
@@ -122,25 +122,8 @@ def end_suppression(by: Authority, key: UUID, *, now: datetime, reason: str = ""
         row.ends_at, row.ended_by = now, by.principal_id
         row.starts_at = min(row.starts_at, now)
         record([row], entry=NewEntry("alarms.suppression_ended", row.pk, by, now, row.site_id, reason))
-        _judge_again(by, row, now)
+        judge_again(by, row, now)
     return row
-
-
-def _judge_again(by: Authority, row: Suppression, now: datetime) -> None:
-    """The alarms that the quiet names show at once what holds them; their deadlines follow. Nobody is paged here."""
-    view = View(lock_site(row.site_id), now)
-    for alarm in still_wrong(row):
-        alarm.site = view.site
-        before = (alarm.outcome, alarm.state)
-        judgement = view.judge(alarm, row_of(alarm))
-        set_judgement(alarm, judgement)
-        pending = Escalation.objects.filter(alarm=alarm, done_at=None).first()
-        if pending is not None and pending.level == 0:
-            pending.due_at = judgement.last.until or now
-        if before != (alarm.outcome, alarm.state):
-            facts = {"decided": alarm.reasons[-1]}
-            entry = NewEntry("alarms.changed", alarm.pk, by, now, alarm.site_id, facts=facts)
-            record([alarm, *([pending] if pending else [])], [NewEvent(data=facts)], entry=entry)
 
 
 def _check_quiet(kind: str, reason: str, starts: datetime, ends: datetime, named: bool) -> None:

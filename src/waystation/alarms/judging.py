@@ -145,7 +145,7 @@ def _clear(by: Authority, alarm: Alarm, now: datetime) -> Alarm:
     alarm.cleared_at = now
     alarm.state = lifecycle.label(life_of(alarm))
     alarm.outcome = chain.DROP
-    alarm.reasons = [chain.Decision("lifecycle", chain.DROP, "cleared").as_dict()]
+    alarm.reasons = [*alarm.reasons, chain.Decision("lifecycle", chain.DROP, "cleared").as_dict()]
     pending = Escalation.objects.select_for_update().filter(alarm=alarm, done_at=None).first()
     if pending is not None:
         pending.done_at, pending.result = now, "cleared"

@@ -19,10 +19,11 @@ from waystation.alarms.rules.text import PageText, plain_text
 from waystation.alarms.situation import View, condition_of, quiet, row_of
 from waystation.evidence.actions import NewEntry, NewEvent, NewMessage, record
 from waystation.kernel.authority import Authority
-from waystation.kernel.canonical import digest
+from waystation.kernel.canonical import digest, instant
 from waystation.registry.queries import one
 
 FORGOTTEN_AFTER = timedelta(seconds=30)
+NOTICE_AGAIN_AFTER = timedelta(hours=24)
 MAX_PER_ROUND = 500
 
 
@@ -204,12 +205,8 @@ def _letter(alarm: Alarm, view: View, row: MatrixRow, level: int, people: Sequen
     letter, text = _Letter(), _text(alarm, view, row)
     for person_id in people:
         held = Page.objects.filter(person_id=person_id, kind="page").exclude(alarm=alarm)
-        recent = list(
-            held.filter(at__gt=view.now - timedelta(seconds=chain.THROTTLE_WINDOW_S))
-            .values_list("at", flat=True)
-            .order_by("at")
-            .distinct()
-        )
+        within = held.filter(at__gt=view.now - timedelta(seconds=chain.THROTTLE_WINDOW_S))
+        recent = [at for at, _, _ in within.values_list("at", "alarm_id", "level").order_by("at").distinct()]
         already = alarm.pages.filter(person_id=person_id, rank=row.rank, level=level).exists()
         said = replace(chain.to_person(row, already, recent, view.now), by=str(person_id))
         letter.said.append(said)
@@ -255,17 +252,19 @@ def _address(
 
 
 def _flapping(alarm: Alarm, view: View, row: MatrixRow) -> _Letter:
-    """One notice a day per object and person that it comes and goes."""
+    """One notice in 24 hours per object and person that it comes and goes."""
     letter = _Letter()
-    name = digest({"rule": alarm.rule, "object": str(alarm.object_id), "day": str(view.now.date())})[:24]
+    name = digest({"rule": alarm.rule, "object": str(alarm.object_id), "at": instant(view.now)})[:24]
+    told = Page.objects.filter(kind="notice", alarm__rule=alarm.rule, alarm__object_id=alarm.object_id)
+    knowing = set(told.filter(at__gt=view.now - NOTICE_AGAIN_AFTER).values_list("person_id", "channel"))
     what = alarm.rule.replace("_", " ")
     times = f"{chain.FLAP_COUNT} times within the hour"
     body = f"{what} at {alarm.site.name} came and went {times}. You are paged if it stays."
     for person_id in chain.people_of(row.pages, view.targets):
         for channel, address in _addresses(person_id):
-            key = f"flap:{name}:{person_id}:{channel}"
-            if Page.objects.filter(message_key=key).exists():
+            if (person_id, channel) in knowing:
                 continue
+            key = f"flap:{name}:{person_id}:{channel}"
             made = {"channel": channel, "address": address, "rank": row.rank, "message_key": key, "at": view.now}
             letter.pages.append(
                 Page(alarm=alarm, person_id=person_id, level=0, kind="notice", reason="flapping", **made)
@@ -287,18 +286,35 @@ def _announce(by: Authority, key: UUID, now: datetime) -> Suppression | None:
             return None
         row.announced_at = now
         still = still_wrong(row)
-        rows: list[Suppression | Escalation] = [row]
-        for deadline in Escalation.objects.filter(alarm__in=still, done_at=None, due_at__gt=now):
-            if deadline.level == 0 and deadline.alarm.reasons[-1:] and deadline.alarm.reasons[-1]["by"] == str(row.pk):
-                deadline.due_at = now
-                rows.append(deadline)
         facts = {"kind": row.kind, "ends_at": row.ends_at, "still_wrong": [str(a.pk) for a in still[:50]]}
         record(
-            rows,
+            [row],
             messages=_announcement(row, still),
             entry=NewEntry("alarms.suppression_announced", row.pk, by, now, row.site_id, facts=facts),
         )
+        judge_again(by, row, now)
     return row
+
+
+def judge_again(by: Authority, row: Suppression, now: datetime) -> None:
+    """The alarms that the quiet names show at once what holds them; their deadlines follow. Nobody is paged here."""
+    view = View(lock_site(row.site_id), now)
+    for alarm in still_wrong(row):
+        alarm.site = view.site
+        before = (alarm.outcome, alarm.state, alarm.reasons[-1:])
+        judgement = view.judge(alarm, row_of(alarm))
+        set_judgement(alarm, judgement)
+        pending = Escalation.objects.filter(alarm=alarm, done_at=None).first()
+        if pending is not None and pending.level == 0:
+            pending.due_at = judgement.last.until or now
+        if before != (alarm.outcome, alarm.state, alarm.reasons[-1:]):
+            facts = {"decided": alarm.reasons[-1]}
+            entry = NewEntry("alarms.changed", alarm.pk, by, now, alarm.site_id, facts=facts)
+            record(
+                [alarm, *([pending] if pending else [])],
+                [NewEvent(data=facts, incident_id=alarm.incident_id)],
+                entry=entry,
+            )
 
 
 def still_wrong(row: Suppression) -> list[Alarm]:

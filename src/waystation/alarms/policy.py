@@ -135,8 +135,10 @@ def add_rotation(
         raise _bad("zone", zone, f"{zone!r} is no time zone.")
     if not people:
         raise _bad("people", [], "A rotation without people covers nothing.")
-    if not 0 <= handover_min < 1440 or not 1 <= turn_days <= 31:
-        raise _bad("handover_min", handover_min, "Hand-over is a minute of the day, turns last 1 to 31 days.")
+    if not 0 <= handover_min < 1440:
+        raise _bad("handover_min", handover_min, "Hand-over is a minute of the day, 0 to 1439.")
+    if not 1 <= turn_days <= 31:
+        raise _bad("turn_days", turn_days, "Turns last 1 to 31 days.")
     for stretch in hours:
         _check_hours(stretch)
     known = {p.pk for p in access.people_in_role(role, site_id, now)}

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from waystation.alarms.models import Alarm, Escalation, Page, Rotation, RouteTest, Suppression
-from waystation.alarms.rules import oncall
+from waystation.alarms.rules import chain, oncall
 from waystation.alarms.rules.cause import Cause, cause_of
 from waystation.alarms.rules.conditions import Condition
 from waystation.alarms.rules.inhibition import consequences
@@ -150,8 +150,16 @@ def why(key: UUID, person_id: UUID) -> Answer:
         return Answer(False, str(own[-1]["reason"]), said)
     if row.paged_at is not None:
         return Answer(False, "not among those on call for the roles paged so far", said)
+    return Answer(False, _decided(said), said)
+
+
+def _decided(said: Sequence[dict[str, Any]]) -> str:
+    """What kept a page back in words; of an alarm that cleared, what kept it back until then."""
     last = said[-1] if said else {"stage": "quality", "reason": "not_judged"}
-    return Answer(False, f"{last['stage']}: {last['reason']}", said)
+    before = said[-2] if len(said) > 1 and last["reason"] == "cleared" else None
+    if before is not None and before["outcome"] != chain.PASS:
+        return f"{before['stage']}: {before['reason']}, until it cleared"
+    return f"{last['stage']}: {last['reason']}"
 
 
 def on_call(site_id: UUID, role: str, now: datetime) -> OnCall:

@@ -64,11 +64,14 @@ class Player:
                 self.clock.advance_to(max(due.at, self.clock.now()))
                 self._take(due)
             self.clock.advance_to(end)
-            self.rounds.judge_waiting(end)
+            self._judge(end)
             self._scripted(end)
             self._loops(end)
             if on_minute is not None:
                 on_minute(end)
+
+    def _judge(self, now: datetime) -> None:
+        self.rounds.judge_waiting(now)
 
     def _take(self, due: Delivery | CourierMessage | Acknowledgement) -> None:
         if isinstance(due, Delivery):

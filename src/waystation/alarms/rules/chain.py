@@ -23,6 +23,7 @@ PASS, HOLD, DROP = "pass", "hold", "drop"
 RECHECK_S = 60
 INHIBIT_RECHECK_S = 900  # each round judges again sooner; this catches what no round sees
 REGROUP_S = 3600
+TOLD_FOR_S = 12 * 3600  # a value that hovers at its limit is told once a shift
 FLAP_COUNT, FLAP_WINDOW_S = 4, 3600
 THROTTLE_COUNT, THROTTLE_WINDOW_S = 5, 600
 NOT_LIVE = ("planned", "commissioning", "retired")
@@ -171,10 +172,18 @@ def _group(c: Candidate, s: Situation) -> Decision:
     recent = [at for at in s.raised if s.now - at <= timedelta(seconds=FLAP_WINDOW_S)]
     if len(recent) >= FLAP_COUNT and s.now < lasting:
         return Decision("group", HOLD, "flapping", lasting)
+    if _hovers(c) and s.now - s.last_page[0] < timedelta(seconds=TOLD_FOR_S) and s.now < lasting:
+        return Decision("group", HOLD, "hovers_where_it_was_paged", lasting)
     until = s.last_page[0] + timedelta(seconds=REGROUP_S)
     if s.now < min(until, lasting):
         return Decision("group", HOLD, "same_object_was_just_paged", min(until, lasting))
     return Decision("group", PASS, "lasts")
+
+
+def _hovers(c: Candidate) -> bool:
+    """A value, warm or cold, less than the row's deadband beyond its limit."""
+    value, limit = c.condition.number("value_c"), c.condition.number("limit_c")
+    return value is not None and limit is not None and abs(value - limit) < c.row.deadband_c
 
 
 def _route(c: Candidate, s: Situation) -> Decision:
