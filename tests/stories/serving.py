@@ -38,7 +38,7 @@ class Sending:
 
 
 class Served:
-    """`waystation serve` on a free port; its gateways sample every sensor once per round, with rising instants."""
+    """`waystation serve` on a free port; its gateways sample every sensor once per round, never ahead of time."""
 
     def __init__(self, folder: Path, setup: dict[str, Any], env: dict[str, str], log: Path | None = None) -> None:
         self.folder, self._env, self._codes = folder, env, setup["codes"]
@@ -105,6 +105,8 @@ class Served:
 
     def _round(self) -> bool:
         self._at_s += 1
+        while self._at_s > time.time():
+            time.sleep(0.05)
         for gateway in self._gateways:
             rows = [(code, 12.0 if code in self.hot else 5.0) for code in self._codes[gateway.site]]
             gateway.sample(self._at_s, rows, is_cut=False)
