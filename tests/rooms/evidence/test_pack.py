@@ -116,6 +116,17 @@ def test_evd_08_a_name_that_the_directory_lost_is_still_named() -> None:
         assert [r.member for r in report.refusals] == [owner(place)], place
 
 
+def test_evd_08_a_name_that_became_another_members_is_still_named() -> None:
+    """One digit in the directory makes `19` into `18`, which is there too: the member that lost its name is told."""
+    data, owner = flippable()
+    start = data.rindex(b"proofs/19.tlog-proof")
+    place = start + len("proofs/1")
+    changed = bytearray(data)
+    changed[place] ^= 1
+    report = verify_pack(bytes(changed), story.trust())
+    assert [r.member for r in report.refusals] == [owner(place)] == ["proofs/19.tlog-proof"]
+
+
 def restructure(seed: int, whole: Members) -> None:
     """Members dropped, added, doubled under another name, swapped, cut, or moved, MANIFEST made to fit: refused."""
     dice = random.Random(seed)

@@ -64,7 +64,8 @@ def _member(data: bytes, at: int, listed: str) -> tuple[str, memoryview, bytes, 
     if data[at : at + 30] != b"PK\x03\x04\x14\x00" + common:
         raise Refused(listed or name, "its bytes or its header in the archive were changed")
     if listed not in ("", name):
-        right = listed if listed == "MANIFEST" or f"  {listed}\n".encode() in data else name
+        line = f"{sha256(content).hexdigest()}  {listed}\n".encode()
+        right = listed if listed == "MANIFEST" or line in data else name
         raise Refused(right, f"is called {listed!r} in the archive's directory and {name!r} at its place")
     if not MEMBER.fullmatch(name):
         raise Refused(name, "is no member that a pack may have")
