@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from waystation.access import queries as access
@@ -63,22 +63,34 @@ def edit_matrix(
 ) -> MatrixVersion:
     """A new edition, in force for what is judged from now on. Refused when somebody edited `base_number` meanwhile."""
     by.require("alarms.policy")
-    matrix = parse(rows)
-    with transaction.atomic():
-        number = MatrixVersion.objects.aggregate(Max("number"))["number__max"] or 0
-        if number != base_number:
-            raise Conflict(
-                "alarms.matrix_moved_on",
-                f"Edition {number} is in force, not {base_number} that you edited.",
-                "Read it again and repeat the change.",
-            )
-        data = [row.as_dict() for row in matrix]
-        if number and MatrixVersion.objects.get(number=number).rows == data:
-            return MatrixVersion.objects.get(number=number)
-        row = MatrixVersion(number=number + 1, rows=data, by_id=by.principal_id, at=now, reason=reason)
-        facts = {"number": number + 1, "rows": len(data), "digest": digest(plain(data))}
-        record([row], entry=NewEntry("alarms.matrix_edited", row.pk, by, now, reason=reason, facts=facts))
+    data = [row.as_dict() for row in parse(rows)]
+    try:
+        with transaction.atomic():
+            return _new_edition(by, data, base_number, reason, now)
+    except IntegrityError:
+        raise _moved_on(base_number + 1, base_number) from None
+
+
+def _new_edition(
+    by: Authority, data: list[dict[str, Any]], base_number: int, reason: str, now: datetime
+) -> MatrixVersion:
+    number = MatrixVersion.objects.aggregate(Max("number"))["number__max"] or 0
+    if number != base_number:
+        raise _moved_on(number, base_number)
+    if number and MatrixVersion.objects.get(number=number).rows == data:
+        return MatrixVersion.objects.get(number=number)
+    row = MatrixVersion(number=number + 1, rows=data, by_id=by.principal_id, at=now, reason=reason)
+    facts = {"number": number + 1, "rows": len(data), "digest": digest(plain(data))}
+    record([row], entry=NewEntry("alarms.matrix_edited", row.pk, by, now, reason=reason, facts=facts))
     return row
+
+
+def _moved_on(number: int, base_number: int) -> Conflict:
+    return Conflict(
+        "alarms.matrix_moved_on",
+        f"Edition {number} is in force, not {base_number} that you edited.",
+        "Read it again and repeat the change.",
+    )
 
 
 def set_policy(
