@@ -70,15 +70,16 @@ def told() -> int:
 
 def test_a2_a_power_cut_that_silences_200_sensors_is_one_page_and_loses_none(scene: Scene) -> None:
     """One page at detection, at most three messages in ten minutes, all 200 listed; after it, each speaks again."""
-    sensors = [silent(scene, n, START - timedelta(minutes=n % 4)) for n in range(200)]
-    scene.round([*sensors, dark(scene)])
-    assert scene.paged() == [("Ana", 1)]
+    sensors = [silent(scene, n, START - timedelta(minutes=10 + n % 4)) for n in range(200)]
+    done = actions.update(scene.by, scene.site.pk, [*sensors, dark(scene)], now=START)
     parent = Alarm.objects.get(rule="site_unreachable")
-    assert {a.object_id for a in queries.children(parent.pk)} == {c.object_id for c in sensors}
-    scene.at(10).due()
-    assert told() == 1
+    for alarm in [*done.raised[:3], parent]:
+        actions.page(scene.by, alarm.pk, TEXT, now=START)
+    assert scene.paged() == [("Ana", 1)]
     held = Alarm.objects.filter(rule="sensor_silent")
     assert {(a.outcome, a.reasons[-1]["reason"]) for a in held} == {("hold", "consequence_of_site_unreachable")}
+    assert {a.object_id for a in queries.children(parent.pk)} == {c.object_id for c in sensors}
+    assert told() == 1
     scene.at(20).round(sensors[:2])
     assert Alarm.objects.filter(cleared_at=None).count() == 2
     assert {p.alarm.object_id for p in Page.objects.filter(alarm__rule="sensor_silent")} == {
