@@ -50,7 +50,6 @@ UNPROVED = frozenset(
         "POST /api/v1/registry/{kind}",
         "POST /api/v1/service_levels/windows",
         "POST /api/v1/service_levels/windows/{key}/visit",
-        "POST /api/v1/spares/break-glass",
         "POST /api/v1/spares/dispatches/{key}/deliver",
         "POST /api/v1/spares/orders/{key}/{target}",
         "POST /api/v1/spares/set-up/sourcing_rule/{key}/approve",
