@@ -24,6 +24,7 @@ from waystation.kernel.canonical import digest, plain
 # what is written without an entry of its own, each for its reason
 BESIDE = {
     "evidence.LogEntry": "it is the entry",
+    "evidence.Waiting": "the database enters each entry here and takes it out with its position",
     "evidence.SubscriptionProgress": "a place in the stream, not a record",
     "evidence.LogOfSite": "which log a site's entries enter; the site's own entry says it",
     "access.Reply": "the answer kept for a repeated request",
@@ -49,7 +50,6 @@ UNPROVED = frozenset(
         "POST /api/v1/registry/{kind}",
         "POST /api/v1/service_levels/windows",
         "POST /api/v1/service_levels/windows/{key}/visit",
-        "POST /api/v1/spares/break-glass",
         "POST /api/v1/spares/dispatches/{key}/deliver",
         "POST /api/v1/spares/orders/{key}/{target}",
         "POST /api/v1/spares/set-up/sourcing_rule/{key}/approve",

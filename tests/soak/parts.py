@@ -138,6 +138,23 @@ def _sequencer() -> Check:
     return _undone(sequencer_history)
 
 
+def _api() -> Check:
+    from random import Random
+
+    from tests.doors.fuzzing import Drawn, Pool, a_world, ask, described, drawn_request, everybody
+
+    a_world()
+    (operations, shapes), known, client = described(), Pool(), everybody()
+
+    def one(seed: int) -> int:
+        chance = Random(seed)
+        for each in operations:
+            ask(client, drawn_request(each, Drawn(chance, shapes, known, chance.choice([0.0, 0.05, 0.3]))))
+        return len(operations)
+
+    return one
+
+
 def _undone(check: Check) -> Check:
     """Each history on rows of its own: they are gone when it ends."""
     from django.db import transaction
@@ -181,6 +198,7 @@ PARTS = {
         Part("stock", "no unit vanishes, doubles or skips a state", 10_000, _stock, ROWS),
         Part("desk", "scans made offline, merged: none lost", 10_000, _desk, ROWS),
         Part("sequencer", "crash points of the sequencer change nothing", 10_000, _sequencer, ROWS),
+        Part("fuzz", "whatever an operation is sent is done or refused in the one shape", 100_000, _api, ROWS),
         Part("crashes", "deaths in the middle of a write: no page missed", 10_000, _crashes),
     )
 }

@@ -244,6 +244,7 @@ def end_suppression(request: HttpRequest, key: UUID, reason: str = "") -> Any:
 @router.get("/matrix", response=dict[str, Any])
 def matrix(request: HttpRequest) -> dict[str, Any]:
     """The severity matrix in force."""
+    by(request).require("registry.read")
     number, rows = queries.matrix()
     return {"number": number, "rows": rows}
 

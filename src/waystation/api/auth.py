@@ -10,6 +10,7 @@ from ninja.utils import check_csrf
 
 from waystation import wiring
 from waystation.access import queries as access
+from waystation.api.reading import demand_readable
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotAllowed, NotSignedIn
 
@@ -43,6 +44,7 @@ def identify(request: HttpRequest) -> Authority:
 
 def caller(request: HttpRequest) -> Authority:
     """Used by the API for every operation; leaves the authority on the request."""
+    demand_readable(request)
     request.authority = identify(request)  # type: ignore[attr-defined]
     return request.authority  # type: ignore[attr-defined,no-any-return]
 

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -26,6 +26,7 @@ from waystation.api import (
     webhooks,
 )
 from waystation.api.auth import caller
+from waystation.api.reading import StrictJson
 from waystation.api.replies import answer
 from waystation.api.spares import routes as spares
 from waystation.kernel.refusals import BadInput, NotSignedIn, Refusal, cannot_record
@@ -40,6 +41,7 @@ api = NinjaAPI(
     docs_url=None,
     openapi_url="/openapi.json",
     urls_namespace="api",
+    parser=StrictJson(),
 )
 api.add_router("/v1/access", access.router, tags=["access"])
 api.add_router("/v1/alarms", alarms.router, tags=["alarms"])
@@ -88,6 +90,8 @@ def _nobody(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
+    if isinstance(error.__cause__, Refusal):
+        return answer(error.__cause__)
     refusal = Refusal("api.unreadable", f"{error}.", "Send JSON in UTF-8 with Content-Type: application/json.")
     reply = answer(refusal)
     reply.status_code = error.status_code
@@ -98,3 +102,11 @@ def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
 def _cannot_record(request: HttpRequest, error: DatabaseError) -> HttpResponse:
     log.error("the database does not answer: %s", error)
     return answer(cannot_record())
+
+
+@api.exception_handler(DataError)
+@api.exception_handler(OverflowError)
+def _too_large(request: HttpRequest, error: Exception) -> HttpResponse:
+    """A value that no column holds is the sender's, and no sign that the platform cannot record."""
+    step = f"Send a shorter text or a smaller number; see {settings.PUBLIC_URL}/api/openapi.json."
+    return answer(BadInput("api.too_large", f"A value cannot be kept: {str(error).splitlines()[0]}.", step))

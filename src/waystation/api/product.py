@@ -12,6 +12,7 @@ from ninja import Router, Schema, Status
 
 from waystation import wiring
 from waystation.api.auth import by
+from waystation.api.reading import Body
 from waystation.kernel.refusals import NotAllowed
 from waystation.product import queries
 from waystation.product.actions import holds as hold_verbs
@@ -20,7 +21,7 @@ from waystation.product.actions import lots, moves
 router = Router()
 
 
-class LotIn(Schema):
+class LotIn(Body):
     """A lot that stands in a space from `at` (now, when left out)."""
 
     lot: str
@@ -136,7 +137,7 @@ class MoveIn(Schema):
     incident_id: UUID | None = None
 
 
-class ArrivalIn(Schema):
+class ArrivalIn(Body):
     """The temperature at which they came."""
 
     arrival_c: float
@@ -154,7 +155,7 @@ class MoveOut(Schema):
     arrival_c: float | None
 
 
-class BackupIn(Schema):
+class BackupIn(Body):
     """A backup space with likely and worst minutes."""
 
     backup_id: UUID

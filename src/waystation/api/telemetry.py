@@ -14,6 +14,7 @@ from ninja.files import UploadedFile
 
 from waystation import wiring
 from waystation.api.auth import by
+from waystation.api.reading import Body
 from waystation.journeys import reading
 from waystation.kernel.refusals import NotSignedIn
 from waystation.registry import queries as registry
@@ -31,7 +32,7 @@ class AcceptedOut(Schema):
     unknown: list[str]
 
 
-class MemoryIn(Schema):
+class MemoryIn(Body):
     """What a minimum-maximum thermometer remembers since it was last reset."""
 
     since: datetime
@@ -39,7 +40,7 @@ class MemoryIn(Schema):
     highest_c: float
 
 
-class HandReadingIn(Schema):
+class HandReadingIn(Body):
     """A temperature that a person read, in degrees Celsius."""
 
     value_c: float
@@ -81,7 +82,7 @@ class DoubtIn(Schema):
     reason: str
 
 
-class BindIn(Schema):
+class BindIn(Body):
     """A probe with its certificate."""
 
     probe_serial: str

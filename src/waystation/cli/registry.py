@@ -91,6 +91,7 @@ def _pairs(words: list[str], option: str) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or not name or not value:
-            raise BadInput("registry.import", f"--{option} {word} is not FIELD=VALUE.", field=option, value=word)
+            step = f"Write for example --{option} code=SHORT."
+            raise BadInput("registry.import", f"--{option} {word} is not FIELD=VALUE.", step, field=option, value=word)
         found[name.strip()] = value.strip()
     return found

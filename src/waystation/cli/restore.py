@@ -61,7 +61,9 @@ def check(folder: Path, known: tuple[str, int, bytes] | None, *, only: bool = Tr
     _refuse(files.check_manifest(folder))
     about = json.loads((folder / "BACKUP.json").read_text())
     if about.get("schema") != "waystation.backup/1":
-        raise BadInput("platform.no_backup", f"{folder} is no backup of this kind.", field="folder")
+        raise BadInput(
+            "platform.no_backup", f"{folder} is no backup of this kind.", "Name another one.", field="folder"
+        )
     if about["database"] != databases.SQLITE:
         if known is not None and only:
             raise NotReady(

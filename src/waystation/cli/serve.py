@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
 def check_bind(args: argparse.Namespace) -> tuple[str, int]:
     """Host and port; any bind but loopback demands --allowed-host and TLS or --behind-proxy."""
     host, _, port = args.bind.rpartition(":")
-    if not port.isdigit() or not host:
+    if not (port.isascii() and port.isdigit() and int(port) < 65536) or not host:
         raise BadInput(
             "platform.bind",
             f"--bind {args.bind} is not HOST:PORT.",

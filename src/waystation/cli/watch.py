@@ -38,7 +38,9 @@ def run(args: argparse.Namespace) -> int:
             "platform.watch_nobody", "Nobody would be told.", "Add --smtp HOST:PORT with --to, or --command."
         )
     if args.every <= 0 or args.silent_after <= 0:
-        raise BadInput("platform.watch_time", "Times are more than 0 seconds.", field="every", value=str(args.every))
+        raise BadInput(
+            "platform.watch_time", "Times are more than 0 seconds.", "Write 15.", field="every", value=str(args.every)
+        )
     over = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:

@@ -24,6 +24,13 @@ class LogEntry(models.Model):
         indexes = [models.Index(fields=["kind", "seq"], name="entries_by_kind")]
 
 
+class Waiting(models.Model):
+    """An entry without a position. The database puts it here with the entry and takes it out with the position."""
+
+    seq = models.BigIntegerField(primary_key=True)
+    log = models.CharField(max_length=64)
+
+
 class LogPosition(models.Model):
     """Where the sequencer put an entry: dense, from 0, per log."""
 

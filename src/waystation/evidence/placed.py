@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from waystation.evidence import keys, sequencer
-from waystation.evidence.models import Checkpoint, LogEntry, LogPosition
+from waystation.evidence.models import Checkpoint, LogEntry, LogPosition, Waiting
 from waystation.evidence.rules import merkle, pack, proofs
 from waystation.kernel.canonical import canonical
 from waystation.kernel.refusals import NotFound
@@ -62,7 +62,7 @@ def by_seq(seqs: Collection[int]) -> list[Placed]:
 
 def waiting() -> list[int]:
     """The sequence numbers of entries that wait for a place."""
-    return list(LogEntry.objects.filter(position=None).values_list("seq", flat=True))
+    return list(Waiting.objects.values_list("seq", flat=True))
 
 
 def are_placed(seqs: Collection[int], log: str | None = None) -> bool:
@@ -101,7 +101,7 @@ def newest(log: str) -> Checkpoint:
 
 def logs() -> list[str]:
     """The names of the logs that have entries."""
-    return sorted(set(LogPosition.objects.values_list("log", flat=True)))
+    return sequencer.logs()
 
 
 def proven(log: str, head: Checkpoint, indices: Iterable[int]) -> dict[str, bytes]:

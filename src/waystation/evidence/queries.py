@@ -171,7 +171,7 @@ def sends_of(start: datetime, end: datetime, site_id: UUID) -> list[OutboxAttemp
 def heads() -> dict[str, dict[str, object]]:
     """Per log the newest checkpoint: size, root, and whether the root follows from the stored leaves."""
     found: dict[str, dict[str, object]] = {}
-    for log in sorted(set(LogPosition.objects.values_list("log", flat=True))):
+    for log in sequencer.logs():
         newest = sequencer.newest_checkpoint(log)
         if newest is None:
             continue

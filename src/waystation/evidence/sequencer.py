@@ -14,7 +14,7 @@ from pathlib import Path
 from django.conf import settings
 
 from waystation.evidence import keys, stream
-from waystation.evidence.models import Checkpoint, LogEntry, LogPosition
+from waystation.evidence.models import Checkpoint, LogPosition, Waiting
 from waystation.evidence.rules import checkpoints, merkle, signing, tiles
 from waystation.evidence.rules.tiles import Tile
 
@@ -25,15 +25,26 @@ def run(now: datetime) -> int:
     """Sequence what waits and sign a checkpoint for every log that grew; returns how many entries got a position."""
     stream.order()
     done = sequence()
-    for log in sorted(set(LogPosition.objects.values_list("log", flat=True))):
+    for log in logs():
         publish(log, now)
     return done
+
+
+def logs() -> list[str]:
+    """The names of the logs that have positions, sorted: one look into the index for each, however long they are."""
+    names = LogPosition.objects.order_by("log").values_list("log", flat=True)
+    found: list[str] = []
+    name = names.first()
+    while name is not None:
+        found.append(name)
+        name = names.filter(log__gt=name).first()
+    return sorted(found)
 
 
 def sequence(most: int = MOST_AT_ONCE) -> int:
     """Give the oldest waiting entries the next positions of their logs."""
     with stream.alone("log"):
-        waiting = list(LogEntry.objects.filter(position=None).order_by("seq").values_list("seq", "log")[:most])
+        waiting = list(Waiting.objects.order_by("seq").values_list("seq", "log")[:most])
         sizes: dict[str, int] = {}
         made = []
         for seq, log in waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -176,7 +177,7 @@ def fill(row: R, kind: str, values: Mapping[str, Any]) -> R:
                 value=value,
             )
         setattr(row, name, value)
-    if isinstance(row, m.Site) and row.zone not in available_timezones():
+    if isinstance(row, m.Site) and (not isinstance(row.zone, str) or row.zone not in available_timezones()):
         raise BadInput(
             "registry.value",
             f"{row.zone!r} is no time zone.",
@@ -184,6 +185,34 @@ def fill(row: R, kind: str, values: Mapping[str, Any]) -> R:
             field="zone",
             value=row.zone,
         )
+    return row
+
+
+def _write(by: Authority, row: R, kind: str, verb: str, now: datetime, reason: str = "") -> R:
+    """Check the columns, then write; the database says what is taken, and only then is asked which column it was."""
+    here = {f.name for f in row._meta.concrete_fields if isinstance(f, ForeignKey) and f.is_cached(row)}
+    _clean(row, kind, exclude=here, validate_unique=False, validate_constraints=False)
+    _check_figures(row, kind)
+    site_id = row.pk if isinstance(row, m.Site) else getattr(row, "site_id", None)
+    try:
+        with transaction.atomic():
+            if isinstance(row, m.Site):
+                name_log(row.pk, row.network.slug)
+            record([row], entry=NewEntry(f"registry.{kind}_{verb}", row.pk, by, now, site_id, reason))
+    except IntegrityError:
+        _clean(row, kind)
+        raise Conflict("registry.taken", f"This {kind} exists already.", "Change the one that is there.") from None
+    return row
+
+
+def _check_figures(row: Row, kind: str) -> None:
+    """A limit that is no number would hold for everything."""
+    for name in (f.attname for f in row._meta.concrete_fields):
+        value = getattr(row, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(
+                "registry.value", f"{kind}.{name}: {value} is no number.", "Write one.", field=name, value=str(value)
+            )
     if isinstance(row, m.ProductProfile) and row.low_c >= row.high_c:
         raise BadInput(
             "registry.value",
@@ -200,23 +229,6 @@ def fill(row: R, kind: str, values: Mapping[str, Any]) -> R:
             field="second_hold_s",
             value=row.second_hold_s,
         )
-    return row
-
-
-def _write(by: Authority, row: R, kind: str, verb: str, now: datetime, reason: str = "") -> R:
-    """Check the columns, then write; the database says what is taken, and only then is asked which column it was."""
-    here = {f.name for f in row._meta.concrete_fields if isinstance(f, ForeignKey) and f.is_cached(row)}
-    _clean(row, kind, exclude=here, validate_unique=False, validate_constraints=False)
-    site_id = row.pk if isinstance(row, m.Site) else getattr(row, "site_id", None)
-    try:
-        with transaction.atomic():
-            if isinstance(row, m.Site):
-                name_log(row.pk, row.network.slug)
-            record([row], entry=NewEntry(f"registry.{kind}_{verb}", row.pk, by, now, site_id, reason))
-    except IntegrityError:
-        _clean(row, kind)
-        raise Conflict("registry.taken", f"This {kind} exists already.", "Change the one that is there.") from None
-    return row
 
 
 def _clean(row: Row, kind: str, **how: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from pymerkle import InmemoryTree
 from sequencing import sequencer_history
 
 from waystation.evidence import keys, sequencer
 from waystation.evidence.actions import NewEntry, record
-from waystation.evidence.models import Checkpoint, LogEntry, LogPosition
+from waystation.evidence.models import Checkpoint, LogEntry, LogPosition, Waiting
 from waystation.evidence.rules import checkpoints, merkle
 from waystation.evidence.rules.checkpoints import Policy
 from waystation.kernel.authority import Authority
@@ -161,3 +163,82 @@ def test_tiles_and_entries_stand_in_files_as_the_format_says(system: Authority, 
     leaf = bytes(LogEntry.objects.get(position__tree_index=257).leaf)
     assert (folder / "tiles/iberia/tile/entries/001.p/2").read_bytes().endswith(len(leaf).to_bytes(2, "big") + leaf)
     assert len((folder / "tiles/iberia/tile/0/000").read_bytes()) == 256 * 32
+
+
+def _without_position() -> set[int]:
+    """The oracle: the whole log against all positions."""
+    placed = set(LogPosition.objects.values_list("entry_id", flat=True))
+    return {seq for seq in LogEntry.objects.values_list("seq", flat=True) if seq not in placed}
+
+
+def test_evd_08_what_waits_is_exactly_what_has_no_position(system: Authority, now: datetime) -> None:
+    """After writes, rollbacks, rounds that stop half way and entries that no function of ours wrote."""
+    for size in (3, 1, 8):
+        _write(system, now, size)
+        with transaction.atomic():
+            _write(system, now, 2, log="undone")
+            transaction.set_rollback(True)
+        LogEntry.objects.bulk_create(
+            LogEntry(log="strange", leaf=b"x", leaf_hash=b"y" * 32, kind="k", object_id="o", at=now) for _ in range(2)
+        )
+        assert set(Waiting.objects.values_list("seq", flat=True)) == _without_position()
+        sequencer.sequence(4)
+        assert set(Waiting.objects.values_list("seq", flat=True)) == _without_position()
+    while sequencer.sequence(5):
+        pass
+    assert _without_position() == set()
+    assert not Waiting.objects.exists()
+
+
+def test_evd_08_an_entry_cannot_be_made_to_be_forgotten(system: Authority, now: datetime) -> None:
+    """The database refuses to take out, or to rename, what has no position yet."""
+    _write(system, now, 2)
+    for act in (lambda: Waiting.objects.all().delete(), lambda: Waiting.objects.update(log="elsewhere")):
+        with pytest.raises(DatabaseError, match="until it has its position"), transaction.atomic():
+            act()
+    assert sequencer.sequence() == 2
+
+
+def test_evd_08_a_late_entry_with_a_low_number_still_gets_its_position(system: Authority, now: datetime) -> None:
+    """A long transaction commits a number that the sequencer has passed: nothing is lost behind it."""
+    _write(system, now, 2)
+    highest = LogEntry.objects.latest("seq").seq
+    late = LogEntry(log="iberia", leaf=b"late", leaf_hash=b"l" * 32, kind="k", object_id="o", at=now)
+    ahead = LogEntry(log="iberia", leaf=b"first", leaf_hash=b"f" * 32, kind="k", object_id="o", at=now)
+    late.seq, ahead.seq = highest + 1, highest + 2
+    ahead.save(force_insert=True)
+    assert sequencer.sequence() == 3
+    late.save(force_insert=True)
+    assert sequencer.sequence() == 1
+    assert list(LogPosition.objects.order_by("tree_index").values_list("entry_id", flat=True))[-2:] == [
+        ahead.seq,
+        late.seq,
+    ]
+
+
+def test_a_round_reads_neither_the_whole_log_nor_all_positions(system: Authority, now: datetime) -> None:
+    """The statements of an idle round, as the database plans them, are searches in an index or in what waits."""
+    for log in ("iberia", "other"):
+        _write(system, now, 30, log=log)
+    sequencer.run(now)
+    with CaptureQueriesContext(connection) as seen:
+        assert sequencer.run(now) == 0
+    asked = [q["sql"] for q in seen.captured_queries if q["sql"].startswith("SELECT")]
+    assert not any("evidence_logentry" in sql for sql in asked)
+    assert len(asked) < 16
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            for sql in asked:
+                cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+                plan = " ".join(row[3] for row in cursor.fetchall())
+                assert not re.search(r"TEMP B-TREE", plan), (sql, plan)
+                assert "evidence_waiting" in plan or "INDEX" in plan or "SEARCH" in plan, (sql, plan)
+
+
+def test_logs_are_named_once_each_in_order(system: Authority, now: datetime) -> None:
+    """However many entries each has; none while nothing has a position."""
+    for log in ("other", "iberia", "Z", "iberia"):
+        _write(system, now, 2, log=log)
+    assert sequencer.logs() == []
+    sequencer.run(now)
+    assert sorted(sequencer.logs()) == sorted({"other", "iberia", "Z"})

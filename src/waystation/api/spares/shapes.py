@@ -8,6 +8,8 @@ from uuid import UUID
 
 from ninja import Schema
 
+from waystation.api.reading import Body
+
 
 class RecordIn(Schema):
     """Columns of a hub, lane, target, offer, replacement or sourcing rule; foreign keys as `<name>_id`."""
@@ -157,7 +159,7 @@ class SourcedOut(Schema):
         return found.order.pk if found.order else None
 
 
-class NeedIn(Schema):
+class NeedIn(Body):
     """What an incident needs; `limit_at` null means unknown."""
 
     incident_id: UUID

@@ -53,7 +53,12 @@ def check_manifest(folder: Path) -> list[str]:
     """What is missing, changed or not listed, in words."""
     path = folder / MANIFEST
     if not path.is_file():
-        raise BadInput("platform.no_backup", f"{folder} holds no {MANIFEST}: it is no whole backup.", field="folder")
+        raise BadInput(
+            "platform.no_backup",
+            f"{folder} holds no {MANIFEST}: it is no whole backup.",
+            "Name another one.",
+            field="folder",
+        )
     listed = {line[66:]: line[:64] for line in path.read_text().splitlines() if line[64:66] == "  "}
     present = {p.relative_to(folder).as_posix() for p in _files(folder)} - {MANIFEST}
     wrong = [f"{name} is listed and missing" for name in sorted(listed.keys() - present)]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from waystation.access.rules import ROLES
 from waystation.evidence.actions import NewEntry, NewEvent, record
 from waystation.kernel.authority import Authority
 from waystation.kernel.ids import new_id
@@ -157,8 +158,9 @@ def release_break_glass(by: Authority, incident_id: UUID, *, reason: str, now: d
     held = m.Release.objects.filter(incident_id=incident_id).first()
     if held is not None:
         return held
+    held_by = [role for role in by.roles if "spares.break_glass" in ROLES.get(role, ())]
     row = m.Release(
-        incident_id=incident_id, by_id=by.principal_id, by_name=by.name, role=", ".join(by.roles), reason=words, at=now
+        incident_id=incident_id, by_id=by.principal_id, by_name=by.name, role=", ".join(held_by), reason=words, at=now
     )
     told = NewEvent(data={"by": by.name, "reason": words}, incident_id=incident_id)
     record([row], [told], entry=NewEntry("spares.break_glass_released", row.pk, by, now, site_id, words))
