@@ -156,7 +156,9 @@ def test_d9_a_persons_fields_can_go_and_every_entry_still_verifies(log_folder: N
         assert merkle.verify_inclusion(position.tree_index, head.size, leaf, proof, bytes(head.root))
 
 
-CLAIM = re.compile(r"(shipp|restor|downtime|stock-?out)[^.|\n]{0,80}\b(25|40)\s?%|\b(25|40)\s?%[^.|\n]{0,80}(shipp|restor)")
+CLAIM = re.compile(
+    r"(shipp|restor|downtime|stock-?out)[^.|\n]{0,80}\b(25|40)\s?%|\b(25|40)\s?%[^.|\n]{0,80}(shipp|restor)"
+)
 
 
 @pytest.mark.django_db

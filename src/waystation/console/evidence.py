@@ -90,7 +90,6 @@ def _entry_page(request: HttpRequest, row: queries.Entry) -> HttpResponse:
     return render(request, "evidence/entry.html", context)
 
 
-
 def _fact(value: Any) -> str:
     """A fact of an entry for reading; what has members is shown as the JSON that it is."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

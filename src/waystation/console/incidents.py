@@ -226,9 +226,7 @@ def facts(row: Any, notes: Sequence[Any]) -> list[tuple[str, list[tuple[str, str
         if fact["name"] in ("service_restored_at", "product_safe_at"):
             continue  # they stand under "Closes when both stand"
         name = str(fact["name"]).replace("_", " ")
-        found[fact["standing"]].append(
-            (f"{name}: {fact['value']}", _source(fact), _instant(fact.get("at")))
-        )
+        found[fact["standing"]].append((f"{name}: {fact['value']}", _source(fact), _instant(fact.get("at"))))
     for note in notes:
         found[note.standing].append((note.text, people.get(note.by_id, ""), note.observed_at))
     return list(found.items())

@@ -146,7 +146,11 @@ def facts(alarm: Alarm, limit: TimeToLimit | None, now: datetime) -> list[dict[s
         found.append({"name": "judging probe", "value": f"{value:.1f} °C{way}"} | said)
     for figure in limit.figures if limit is not None else ():
         said = {"standing": figure.source, "source": figure.detail, "at": now}
-        words = duration_text(figure.value) if figure.unit == "s" else f"{figure.value:{_digits(figure.unit)}} {figure.unit}"
+        words = (
+            duration_text(figure.value)
+            if figure.unit == "s"
+            else f"{figure.value:{_digits(figure.unit)}} {figure.unit}"
+        )
         found.append({"name": figure.name, "value": words} | said)
     return found
 
