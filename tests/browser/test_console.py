@@ -21,7 +21,16 @@ PAGES = (
     "/sites/cordoba/",
     "/sites/cordoba/fridge-2/",
 )
-MORE = ("/desk/", "/onboarding/", "/overview/", "/hand-over/", "/me/")
+MORE = (
+    "/desk/",
+    "/onboarding/",
+    "/overview/",
+    "/hand-over/",
+    "/me/",
+    "/incidents/INC-3/",
+    "/overview/sla/",
+    "/evidence/",
+)
 
 
 def _keep(page: Page, name: str) -> None:

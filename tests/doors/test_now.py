@@ -110,7 +110,7 @@ def test_places_without_product_come_last(signed_in: SignedIn, clock: FastClock)
     assert "2 places need somebody." in page
 
 
-def test_alm_02_two_taps_answer_the_page_and_take_the_incident(signed_in: SignedIn, clock: FastClock) -> None:
+def test_alr_05_two_taps_answer_the_page_and_take_the_incident(signed_in: SignedIn, clock: FastClock) -> None:
     """The row leads to one button; the answer is kept with alarm and incident; nothing acts on GET."""
     alarm, incident = trouble()
     client = signed_in("operator")

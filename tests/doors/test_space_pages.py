@@ -105,3 +105,79 @@ def test_an_axis_holds_what_it_shows_with_few_round_ticks(low: float, span: floa
     assert first <= low
     assert last >= low + span
     assert 2 <= len(ticks) <= 10
+
+
+def _three_sites(clock: FastClock) -> None:
+    """Córdoba is out of range, Évora has only been silent, Zaragoza judges nothing."""
+    now = clock.now()
+    space, (probe,) = a_monitored_space(now)
+    deliver(space, minutes(probe, now - timedelta(minutes=20), [5.0] * 10 + [9.1] * 10), now)
+    a_monitored_space(now, code="fridge-9", site="evora")
+    a_site("zaragoza")
+    judge(Engine(), now)
+
+
+def test_a_site_that_is_out_of_range_is_listed_as_such_and_first(signed_in: SignedIn, clock: FastClock) -> None:
+    """Its worst space, how many are judged, when it was heard; no site is given a better word than it has."""
+    _three_sites(clock)
+    rows = _rows(signed_in("operator").get("/sites/").content.decode())
+    assert [name for name, _ in rows] == ["Cordoba", "Evora", "Zaragoza"]
+    assert [state for _, state in rows] == ["Out of range", "Not proven", "No judged space"]
+
+
+def test_a_site_in_commissioning_that_is_out_says_both(signed_in: SignedIn, clock: FastClock) -> None:
+    """Its place in life never covers its readings."""
+    _three_sites(clock)
+    a_site("cordoba").__class__.objects.filter(code="cordoba").update(state="commissioning")
+    page = signed_in("operator").get("/sites/").content.decode()
+    assert "Out of range</span>" in page
+    assert "Commissioning</span>" in page
+
+
+def test_the_list_of_sites_is_searched_and_filtered_by_address(signed_in: SignedIn, clock: FastClock) -> None:
+    """By name, code or city, by state, by both; what is not found says what was asked."""
+    _three_sites(clock)
+    client = signed_in("operator")
+
+    def named(query: str) -> list[str]:
+        return [name for name, _ in _rows(client.get(f"/sites/?{query}").content.decode())]
+
+    assert named("state=out_of_range") == ["Cordoba"]
+    assert named("state=not_proven") == ["Evora"]
+    assert named("q=ZARA") == ["Zaragoza"]
+    assert named("q=evora&state=out_of_range") == []
+    nothing = client.get("/sites/?q=nowhere").content.decode()
+    assert "None of the 3 sites is called “nowhere”." in nothing
+    assert "Out of range 1<" in nothing
+
+
+def test_a_hundred_sites_stand_on_a_page(signed_in: SignedIn, clock: FastClock) -> None:
+    """The hundred and first is on the second page, and each page leads to the other."""
+    for n in range(101):
+        a_site(f"site-{n:03}")
+    client = signed_in("operator")
+    first, second = (client.get(f"/sites/?page={n}").content.decode() for n in (1, 2))
+    assert (len(_rows(first)), len(_rows(second))) == (100, 1)
+    assert "page=2" in first
+    assert "page=1" in second
+    assert "101 sites" in second
+
+
+def test_a_space_with_limits_and_no_probe_is_not_proven(signed_in: SignedIn, clock: FastClock) -> None:
+    """A profile asks for proof; where nothing judges there is none. Without a profile nothing is asked."""
+    from tests.samples import a_space
+
+    a_space("cordoba", "fridge-1")
+    a_space("cordoba", "shelf-1", profile=None)
+    page = signed_in("operator").get("/sites/cordoba/").content.decode()
+    assert "Not proven</span>" in page
+    assert "No product profile</span>" in page
+
+
+def _rows(page: str) -> list[tuple[str, str]]:
+    """Name and first state of each row of the list."""
+    import re
+
+    body = page.partition("<tbody>")[2].partition("</tbody>")[0]
+    found = re.findall(r'<b>([^<]+)</b>.*?class="chip[^>]*>.*?</svg>([^<]+)</span>', body, re.S)
+    return [(name, state) for name, state in found]

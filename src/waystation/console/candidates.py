@@ -128,9 +128,27 @@ def _to_limit(look: Outlook, zone: ZoneInfo, now: datetime) -> Clock:
         return Clock(title, "not reached", None, limit.worst.reason, figures)
     if limit.worst.at is None:
         return Clock(title, "unknown", None, limit.worst.reason, figures)
-    left = max(0.0, (limit.worst.at - now).total_seconds())
+    if limit.worst.at <= now:
+        return Clock(title, "passed", None, _passed(look, now), figures, late=True)
+    left = (limit.worst.at - now).total_seconds()
     likely = f"likely {of_day(limit.likely.at.astimezone(zone))}" if limit.likely.at else "likely unknown"
     return Clock(title, _span(left), limit.worst.at, likely, figures)
+
+
+def _passed(look: Outlook, now: datetime) -> str:
+    """What is measured beyond the limit and for how long; where nothing is, that only the worst case is beyond it."""
+    space = look.space
+    if space is None or not space.excursions:
+        return "in the worst case it is passed already; no reading is beyond it"
+    first = min(space.excursions, key=lambda e: e.started_at)
+    side = "above" if first.direction == "high" else "below"
+    beyond = f"{side} {degrees(first.limit_c)} for {_span((now - first.started_at).total_seconds())}"
+    near = space.nearest_to_limit()
+    if near is None or near.value is None or near.last_at is None or near.doubt:
+        return f"{beyond}, now unknown"
+    if near.is_silent:
+        return f"{beyond}, last {degrees(near.value)} {_span((now - near.last_at).total_seconds())} ago"
+    return f"{beyond}, now {degrees(near.value)}"
 
 
 def _to_restore(look: Outlook, chosen: Any | None, now: datetime) -> Clock:

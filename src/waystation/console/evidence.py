@@ -81,13 +81,18 @@ def _entry_page(request: HttpRequest, row: queries.Entry) -> HttpResponse:
         "section": SECTION,
         "entry": row,
         "said": said,
-        "facts": [(k.replace("_", " "), v) for k, v in said.get("facts", {}).items()],
+        "facts": [(k.replace("_", " "), _fact(v)) for k, v in said.get("facts", {}).items()],
         "rows": said.get("rows", []),
         "proof": proof,
         "head": head,
         "commands": CHECK.format(index=row.index) if proof else "",
     }
     return render(request, "evidence/entry.html", context)
+
+
+def _fact(value: Any) -> str:
+    """A fact of an entry for reading; what has members is shown as the JSON that it is."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def leaf(request: HttpRequest, log: str, index: int) -> HttpResponse:

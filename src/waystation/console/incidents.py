@@ -226,12 +226,16 @@ def facts(row: Any, notes: Sequence[Any]) -> list[tuple[str, list[tuple[str, str
         if fact["name"] in ("service_restored_at", "product_safe_at"):
             continue  # they stand under "Closes when both stand"
         name = str(fact["name"]).replace("_", " ")
-        found[fact["standing"]].append(
-            (f"{name}: {fact['value']}", str(fact.get("source", "")), _instant(fact.get("at")))
-        )
+        found[fact["standing"]].append((f"{name}: {fact['value']}", _source(fact), _instant(fact.get("at"))))
     for note in notes:
         found[note.standing].append((note.text, people.get(note.by_id, ""), note.observed_at))
     return list(found.items())
+
+
+def _source(fact: dict[str, Any]) -> str:
+    """Where a fact is from; an age is counted back from the fact's own instant, not from the present."""
+    source = str(fact.get("source", ""))
+    return f"{source.removesuffix(' ago')} before" if source.endswith(" ago") else source
 
 
 def _instant(text: Any) -> datetime | None:

@@ -88,7 +88,10 @@ def deadlines(by: Authority, at: datetime) -> list[Deadline]:
     for approval in runbooks.waiting(by, at):
         words = f"Approval expires, {approval.run.site.name}"
         found.append(Deadline(approval.expires_at, approval.run.site.zone, words, "/approvals/"))
-    return sorted(found, key=lambda d: (d.at, d.words))
+    first: dict[tuple[str, str], Deadline] = {}
+    for one in sorted(found, key=lambda d: (d.at, d.words)):
+        first.setdefault((one.words, one.url), one)
+    return list(first.values())
 
 
 def acknowledge_form(request: HttpRequest, alarm_id: UUID) -> HttpResponse:

@@ -31,6 +31,20 @@ def _sourced(d: Said) -> tuple[str, str]:
     return ("Unit reserved:" if serial else "Sourced:"), f"{serial}{where}. {d.get('reason', '')}"
 
 
+_DID = {"begun": "begun", "ok": "done", "waiting": "asked of a person", "failed": "failed"}
+_PHASE = {"pre": " (check before)", "post": " (check after)", "undo": " (undo)"}
+
+
+def _did(d: Said) -> str:
+    step, outcome = str(d.get("step", "")).replace("_", " "), str(d.get("outcome", ""))
+    return f"{step.capitalize()}{_PHASE.get(str(d.get('phase', '')), '')}: {_DID.get(outcome, outcome)}"
+
+
+def _why(d: Said) -> str:
+    decided = d.get("decided") or {}
+    return str(decided.get("reason") or "no reason was kept").replace("_", " ")
+
+
 def _plain(strong: str, words: str = "") -> Callable[[Said], tuple[str, str]]:
     return lambda d: (strong, words)
 
@@ -62,6 +76,8 @@ WORDS: Mapping[str, Callable[[Said], tuple[str, str]]] = {
     ),
     "alarms.acknowledged": lambda d: ("Page answered", f"after {duration_text(float(d.get('after_s') or 0))}"),
     "alarms.paged": lambda d: ("Paged", f"at level {d['level']}" if "level" in d else ""),
+    "alarms.not_paged": lambda d: ("", f"Nobody more paged: {_why(d)}"),
+    "alarms.suppressed": lambda d: ("", f"Quiet: {d.get('kind', '')}, {d.get('reason', '')}".replace("_", " ")),
     "alarms.escalated": lambda d: ("Escalated", f"to level {d.get('level', '')}"),
     "spares.sourced": _sourced,
     "spares.reserved": lambda d: ("Unit reserved:", str(d.get("serial", ""))),
@@ -81,11 +97,8 @@ WORDS: Mapping[str, Callable[[Said], tuple[str, str]]] = {
     "product.transferred": lambda d: ("Transferred by QA:", f"lot {d.get('lot', '')}"),
     "runbooks.proposed": lambda d: ("", f"Runbook {d.get('slug', '')}, version {d.get('version', '')}"),
     "runbooks.begun": lambda d: ("", f"Begun: {d.get('step', '')} ({d.get('phase', '')})"),
-    "runbooks.did": lambda d: (
-        "",
-        f"{str(d.get('step', '')).capitalize()} ({d.get('phase', '')}): {d.get('outcome', '')}",
-    ),
-    "runbooks.answered": lambda d: ("", f"Answered: {d.get('step', '')}, {d.get('outcome', '')}"),
+    "runbooks.did": lambda d: ("", _did(d)),
+    "runbooks.answered": lambda d: ("Answered:", _did(d)),
     "runbooks.approval_asked": lambda d: ("Approval asked:", str(d.get("step", ""))),
     "runbooks.step_approved": lambda d: ("Approved:", str(d.get("step", ""))),
     "runbooks.step_denied": lambda d: ("Denied:", str(d.get("step", ""))),

@@ -164,7 +164,7 @@ def note(
         seen = min(observed_at or now, now)
         made = Note(incident=row, standing=standing, text=text, by_id=by.principal_id, at=now, observed_at=seen)
         facts = {"standing": standing, "text_digest": digest(text), "observed_at": instant(seen)}
-        _tell(by, row, "incidents.noted", now, facts, [made], {"text": text})
+        _tell(by, row, "incidents.noted", now, facts, [made], {"note": str(made.pk)})
     return made
 
 

@@ -76,9 +76,15 @@ def live_for(site_id: UUID, cause: str, space_id: UUID | None, device_id: UUID |
 
 
 def timeline(key: UUID) -> list[Moment]:
-    """Every event of the incident in the order of the log, whichever room wrote it."""
+    """Every event of the incident in the order of the log, whichever room wrote it; notes with the text they hold."""
     rows = Event.objects.filter(incident_id=key).order_by("seq")
-    return [Moment(e.at, e.kind, e.object_id, e.data, e.entry_id) for e in rows]
+    texts = {str(pk): text for pk, text in Note.objects.filter(incident_id=key).values_list("pk", "text")}
+    return [Moment(e.at, e.kind, e.object_id, _with_text(e.data, texts), e.entry_id) for e in rows]
+
+
+def _with_text(data: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:
+    """An event never changes, so it names its note; the note's own text may be erased."""
+    return data | {"text": texts[data["note"]]} if data.get("note") in texts else data
 
 
 def links(key: UUID, kind: str = "") -> list[IncidentLink]:

@@ -19,6 +19,7 @@ from waystation.product.rules.time_to_limit import TimeToLimit
 from waystation.registry.models import Site
 from waystation.spares.actions.sourcing import Sourced
 
+STEADY_C_PER_H = 0.05  # less is said as 0.0
 WORDS: Mapping[str, str] = {
     "compressor_fault": "compressor controller failed",
     "rising": "temperature rises towards its limit",
@@ -100,7 +101,7 @@ def _measured(alarm: Alarm, zone: ZoneInfo, now: datetime) -> list[str]:
     last = alarm.facts.get("last_reading_at")
     at = _local(datetime.fromisoformat(str(last)), zone) if last else "an unknown time"
     said = f"{value:.1f} °C at {at}, limit {limit:.1f} °C" if limit is not None else f"{value:.1f} °C at {at}"
-    way = "trend unknown" if trend is None else f"{'rising' if trend >= 0 else 'falling'} {abs(trend):.1f} °C/h"
+    way = "trend unknown" if trend is None else _way(trend)
     return [f"{said}, {way}. {int(alarm.facts.get('lots') or 0)} lots inside."]
 
 
@@ -140,14 +141,28 @@ def facts(alarm: Alarm, limit: TimeToLimit | None, now: datetime) -> list[dict[s
     found: list[dict[str, Any]] = []
     value, trend = _number(alarm.facts, "value_c"), _number(alarm.facts, "trend_c_per_h")
     if value is not None:
-        way = "" if trend is None else f", {'rising' if trend >= 0 else 'falling'} {abs(trend):.1f} °C/h"
+        way = "" if trend is None else f", {_way(trend)}"
         said = {"standing": "measured", "source": str(alarm.facts.get("asset", "")), "at": alarm.facts_at}
         found.append({"name": "judging probe", "value": f"{value:.1f} °C{way}"} | said)
     for figure in limit.figures if limit is not None else ():
         said = {"standing": figure.source, "source": figure.detail, "at": now}
-        words = duration_text(figure.value) if figure.unit == "s" else f"{figure.value:.4g} {figure.unit}"
+        words = (
+            duration_text(figure.value)
+            if figure.unit == "s"
+            else f"{figure.value:{_digits(figure.unit)}} {figure.unit}"
+        )
         found.append({"name": figure.name, "value": words} | said)
     return found
+
+
+def _way(trend_c_per_h: float) -> str:
+    if abs(trend_c_per_h) < STEADY_C_PER_H:
+        return "steady"
+    return f"{'rising' if trend_c_per_h > 0 else 'falling'} {abs(trend_c_per_h):.1f} °C/h"
+
+
+def _digits(unit: str) -> str:
+    return ".1f" if unit.startswith("°C") else ".4g"
 
 
 def _number(values: Mapping[str, Any], name: str) -> float | None:

@@ -123,13 +123,32 @@ class Overview:
         return (
             Number("critical_within", f"{within} of {len(self.critical)}", "critical sites within SLA", "sla"),
             Number("proven_pct", _pct(share), "of product time proven in range", "sla"),
-            Number("repeated", str(len(self.repeated)), "nodes with two or more", "excursions"),
+            Number(
+                "repeated",
+                str(len(self.repeated)),
+                _counted(len(self.repeated), "node", "with two or more"),
+                "excursions",
+            ),
             Number("out_min", f"{sum(n.minutes for n in self.nodes):.0f} min", "measured out of range", "excursions"),
-            Number("circuits_at_risk", str(len(self.at_risk)), "circuits at risk", "circuits"),
-            Number("one_path", str(len(one_path)), "critical sites on one path", "circuits"),
-            Number("vendors_failing", str(len(self.failing)), "vendors missed a window", "vendors"),
+            Number(
+                "circuits_at_risk",
+                str(len(self.at_risk)),
+                _counted(len(self.at_risk), "circuit", "at risk"),
+                "circuits",
+            ),
+            Number("one_path", str(len(one_path)), _counted(len(one_path), "critical site", "on one path"), "circuits"),
+            Number(
+                "vendors_failing",
+                str(len(self.failing)),
+                _counted(len(self.failing), "vendor", "missed a window"),
+                "vendors",
+            ),
             Number("windows_failed", str(sum(v.failed for v in self.vendors)), "windows missed or late", "vendors"),
         )
+
+
+def _counted(count: int, what: str, then: str) -> str:
+    return f"{what}{'' if count == 1 else 's'} {then}"
 
 
 def total(rows: Sequence[SiteMeasures]) -> Continuity:

@@ -129,7 +129,7 @@ def inventory(site: m.Site) -> dict[str, list[Item]]:
     ]
     sensors = site.sensors.filter(removed_at=None).select_related("space")
     groups["Sensors"] = [
-        Item(s.code, f"{s.quantity}, {s.role or 'no role'}, {s.position}", "record", None) for s in sensors
+        Item(s.code, _words(s.quantity, s.role or "no role", s.position), "record", None) for s in sensors
     ]
     groups["Escalation contacts"] = [
         Item(o.dependency, o.escalation or (o.vendor.name if o.vendor else "person"), "record", None)
@@ -147,6 +147,10 @@ INVENTORY_GROUPS = (
     "Firmware",
     "Escalation contacts",
 )
+
+
+def _words(*parts: str) -> str:
+    return ", ".join(p.replace("_", " ") for p in parts if p)
 
 
 def _group_of(component_class: str) -> str:

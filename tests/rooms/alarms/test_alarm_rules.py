@@ -47,7 +47,7 @@ def judged(
 
 
 def test_alr_02_a_brief_humidity_deviation_is_logged_and_pages_nobody() -> None:
-    """The first playbook example: told to the log, with the reason."""
+    """D8: the first playbook example: told to the log, with the reason."""
     said = judged(wrong("humidity"), minutes=20)
     assert (said.outcome, said.last.reason, said.people) == (chain.DROP, "informational_is_logged", ())
 
@@ -58,7 +58,7 @@ def test_alr_02_humidity_that_lasts_needs_the_operator() -> None:
 
 
 def test_alr_02_compressor_fault_with_rising_temperature_pages_operator_and_site_contact() -> None:
-    """The second playbook example: at once, both."""
+    """D8: the second playbook example: at once, both."""
     rising = wrong("rising", facts={"trend_c_per_h": 1.0})
     said = judged(wrong("compressor_fault"), beside=(rising,), minutes=0)
     assert (said.outcome, said.people) == (chain.PASS, (ANA, BO))

@@ -25,7 +25,7 @@ rules = st.sampled_from(["52/12", "4"])
 def test_d1_the_battery_example_gives_four_to_six_under_both_month_rules(
     rule: sz.MonthRule, base: float, total: float
 ) -> None:
-    """8 a month, 2 weeks, factor 1.5 as a multiplier on the base, no buffer."""
+    """D1: 8 a month, 2 weeks, factor 1.5 as a multiplier on the base, no buffer."""
     found = sz.target(8, 2, 1.5, month_rule=rule)
     assert (round(found.base, 2), round(found.total, 2)) == (base, total)
     assert (found.low, found.units) == (4, 6)
@@ -87,7 +87,7 @@ def test_cls_03_the_smallest_stock_reaches_the_cover_and_one_less_does_not(mean:
 
 
 def test_d5_a_cover_is_a_probability_of_no_stock_out_and_says_so() -> None:
-    """The words stand beside the number in the target and in the band."""
+    """D5: the words stand beside the number in the target and in the band."""
     found = sz.target_for_cover(8, 2, 0.95)
     assert found.units == sz.smallest_stock(found.base, 0.95) == 7
     assert "target probability of no stock-out over lead time 95%" in found.steps[2]
@@ -98,7 +98,7 @@ def test_d5_a_cover_is_a_probability_of_no_stock_out_and_says_so() -> None:
 
 
 def test_d2_siz_04_the_break_even_is_twelve_percent_written_off_and_three_carried() -> None:
-    """300 and 1 200 an hour against a part of 180."""
+    """D2: 300 and 1 200 an hour against a part of 180."""
     written_off = sz.break_even(300, 1200, 1, 180, None)
     assert (written_off.saved_per_event, written_off.holding_cost) == (1500, 180)
     assert written_off.probability == pytest.approx(0.12)

@@ -203,7 +203,7 @@ def test_a_step_that_may_be_repeated_goes_on_after_a_crash(ana: Authority, syste
 
 
 def test_d11_the_shipped_actuator_advises_and_records_the_answer(ana: Authority, system: Authority) -> None:
-    """A person is told what to do; the run goes on with their answer, the first of which stands."""
+    """D11: a person is told what to do; the run goes on with their answer, the first of which stands."""
     run = actions.advance(ana, proposed(ana, system).pk, Advisory(), now=START)
     told = queries.instructions(ana)[0]
     assert (run.state, told.step, told.outcome) == ("running", "ticket", "waiting")

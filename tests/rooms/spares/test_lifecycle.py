@@ -139,7 +139,7 @@ def _to_site(unit: m.Unit) -> None:
 
 
 def test_ful_05_d4_an_rma_takes_nothing_off_twice() -> None:
-    """The reserved unit leaves the shelf once, when it ships; the return reviews shelves and names the closest hub."""
+    """D4: the reserved unit leaves the shelf once, as it ships; the return reviews shelves, names the closest hub."""
     a_lane(a_hub("madrid", "central"), 240)
     sent = a_dispatch()
     spare = a_unit("S-2", a_hub())

@@ -159,7 +159,7 @@ def test_ful_10_the_loser_of_a_race_gets_the_next_path_and_is_told_why(need: s.N
 
 
 def test_d3_nearest_means_time_to_restored_service_not_distance() -> None:
-    """A hub far off that is quick beats the cabinet next door whose installer comes at six."""
+    """D3: a hub far off that is quick beats the cabinet next door whose installer comes at six."""
     found = s.source(NEED, [at("Cabinet on site", 240, "local"), at("Sevilla hub", 185)], CHAIN)
     assert chosen(found) == "Sevilla hub"
     assert found.judged[0].reason == "Chosen: restored 06:17 in 9 of 10 cases, 1 h 39 min too late."

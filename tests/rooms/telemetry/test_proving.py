@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -13,9 +15,11 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotReady
 from waystation.registry.models import Space
 from waystation.telemetry.actions import care, hand
+from waystation.telemetry.actions.ingest import accept
 from waystation.telemetry.engine import Engine
 from waystation.telemetry.models import Doubt, HandDuty
 from waystation.telemetry.proving import prove
+from waystation.telemetry.queries import site_view
 from waystation.telemetry.rules.batch import BatchReading
 
 pytestmark = pytest.mark.django_db
@@ -51,6 +55,48 @@ def test_tel_04_each_weak_link_takes_away_proof_with_its_reason(now: datetime) -
     space.profile.approved_at = None
     space.profile.save()
     assert "the product profile is not approved by QA" in _proof(space, now, now + HOUR)[1]
+
+
+def test_tel_04_a_dead_gateway_leaves_the_rest_not_proven(now: datetime) -> None:
+    """Half an hour is heard, then nothing: what was heard stays proven, the silence is named, the present too."""
+    space, (probe,) = a_monitored_space(now)
+    deliver(space, minutes(probe, now, [5.0 + 0.1 * (i % 2) for i in range(31)]), now + HOUR / 2)
+    judge(Engine(), now + HOUR / 2)
+    assert _proof(space, now, now + HOUR / 2) == ("in_range_proven", set())
+    verdict, reasons = _proof(space, now, now + HOUR)
+    assert verdict == "not_proven"
+    assert reasons
+    (seen,) = site_view(space.site_id, now + HOUR).spaces
+    assert seen.state == "not_proven"
+
+
+def test_tel_04_a_clock_that_jumps_ahead_is_refused_and_keeps_nothing_alive(now: datetime, system: Authority) -> None:
+    """A reading from next year would be the newest for a year: its batch is refused, and the probe falls silent."""
+    space, (probe,) = a_monitored_space(now)
+    deliver(space, minutes(probe, now - HOUR, [5.0 + 0.1 * (i % 2) for i in range(61)]), now)
+    judge(Engine(), now)
+    ahead = [probe.code, round((now + timedelta(days=365)).timestamp() * 1e6), 5.0, 99]
+    body = json.dumps({"schema": "waystation.batch/1", "boot": 2, "previous": "", "readings": [ahead]}).encode()
+    with pytest.raises(BadInput) as refused:
+        accept(system, space.site_id, body, now=now + HOUR, source_class="signed_batch", machine=str(uuid4()))
+    assert "future" in str(refused.value)
+    judge(Engine(), now + HOUR)
+    (seen,) = site_view(space.site_id, now + HOUR).spaces
+    assert seen.state == "not_proven"
+
+
+def test_tel_04_a_clock_that_jumps_back_proves_neither_then_nor_now(now: datetime) -> None:
+    """Half an hour is stamped two hours early: the present is silent, and what was out under the old stamp is out."""
+    space, (probe,) = a_monitored_space(now)
+    begin = now - HOUR
+    deliver(space, minutes(probe, begin, [5.0 + 0.1 * (i % 2) for i in range(31)]), now - HOUR / 2)
+    judge(Engine(), now - HOUR / 2)
+    deliver(space, minutes(probe, begin - HOUR, [5.0] * 10 + [9.4] * 3 + [5.0] * 17), now)
+    judge(Engine(), now)
+    assert _proof(space, begin, now)[0] == "not_proven"
+    (seen,) = site_view(space.site_id, now).spaces
+    assert seen.state == "not_proven"
+    assert _proof(space, begin - HOUR, now)[0] == "out_of_range"
 
 
 def test_qal_05_the_profile_says_which_source_classes_prove(now: datetime) -> None:

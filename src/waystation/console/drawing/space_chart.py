@@ -201,7 +201,7 @@ def _second(chart: Chart, axes: _Axes) -> SafeString:
 def _labels(chart: Chart, axes: _Axes) -> SafeString:
     """Names at the line ends, pushed apart so that none covers another; no legend."""
     ends = [(line, line.pieces[-1][-1]) for line in chart.lines if line.pieces]
-    taken = [axes.y(from_celsius(v, axes.unit)) for v in (chart.low_c, chart.high_c) if v is not None]
+    taken = [axes.y(from_celsius(v, axes.unit)) + 4 for v in (chart.low_c, chart.high_c) if v is not None]
     parts = []
     for line, (at_s, value) in sorted(ends, key=lambda e: -e[1][1]):
         level = axes.y.clamp(from_celsius(value, axes.unit)) + 4

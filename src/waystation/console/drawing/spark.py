@@ -23,7 +23,7 @@ def spark(
 ) -> SafeString:
     """`points` are (Unix seconds, degrees Celsius) in order; `state` is out, risk, unp or non."""
     if not points:
-        empty = format_html('<rect width="120" height="30" y="2" fill="url(#hatch)"/>')
+        empty = format_html('<rect width="{}" height="30" y="2" fill="url(#hatch)"/>', 120)
         return format_html('<svg class="spark" viewBox="0 0 120 34" aria-hidden="true">{}</svg>', empty)
     values = [v for _, v in points]
     near = min(limits, key=lambda c: min(abs(c - values[-1]), 1e9), default=None)
