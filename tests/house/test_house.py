@@ -208,7 +208,7 @@ def test_tests_weigh_as_much_as_the_source() -> None:
     assert tests >= source * TEST_RATIO, (tests, source)
 
 
-TEST_RATIO = 0.44
+TEST_RATIO = 0.67
 
 
 def test_no_test_is_skipped_or_expected_to_fail() -> None:
