@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-WRITES = ("INSERT", "UPDATE", "DELETE", "BEGIN", "SAVEPOINT", "RELEASE")
+WRITES = ("INSERT", "WITH", "UPDATE", "DELETE", "BEGIN", "SAVEPOINT", "RELEASE")
 
 
 class Killed(BaseException):

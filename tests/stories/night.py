@@ -116,7 +116,8 @@ def told(player: Any, line: Line, deaths: Deaths, mailbox: Mailbox) -> dict[str,
     names = {str(v): k for part in vars(player.built).values() if isinstance(part, dict) for k, v in part.items()}
     rows = incidents.all_incidents(player.system)
     causes = {r.pk: f"{r.site.code} {r.group} {names.get(str(r.device_id or r.space_id), '')}" for r in rows}
-    pages = [p for p in alarms.pages_since(FROM) if p.kind == "page"]
+    # who met a dead driver waits for its lease, so what was asked may be answered later, and escalate before it is
+    pages = [p for p in alarms.pages_since(FROM) if p.kind == "page" and (p.level == 1 or p.alarm.rule not in ASKED)]
     found = Excursion.objects.filter(superseded_at=None).select_related("sensor")
     held = Counter(causes[r.incident_id] for r in Reservation.objects.all())
     units = Counter(str(r.unit_id) for r in Reservation.objects.filter(state="held"))

@@ -28,7 +28,7 @@ from tests.plugins.cluster import Cluster
 from tests.plugins.once import once
 from tests.stories.serving import Served
 
-DEATHS, STATEMENTS = 67, 3600
+DEATHS, STATEMENTS = 67, 2300
 FIRST_SEED = int(os.environ.get("WAYSTATION_NIGHT_SEED") or 0)
 DISTURBED = ("sqlite", "sqlite", "postgresql")
 KILLS_ON_POSTGRESQL = ("web", "worker", "all", "worker")
