@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
+
+from django.db.models import Max
 
 from waystation.telemetry import stores
 from waystation.telemetry.models import Segment
@@ -26,17 +28,46 @@ def readings(
     site_id: UUID, sensors: Sequence[str], from_us: int, to_us: int, *, up_to: Position | None = None
 ) -> list[Stored]:
     """The readings of those sensors with from <= instant < to. `up_to` leaves out what the log holds behind it."""
-    found = segments.read(
-        [stores.segment_path(p) for p in _segment_paths(site_id, from_us, to_us)], sensors, from_us, to_us
-    )
-    sealed = Segment.objects.order_by("-log_file").values_list("log_file", flat=True).first() or 0
-    wanted, site, sealed_rows = set(sensors), str(site_id), len(found)
-    for frame, position in stores.log().read(Position(sealed + 1, 0)):
+    return _of_sites({site_id: sensors}, from_us, to_us, up_to)
+
+
+def readings_of_sites(codes: Mapping[UUID, Sequence[str]], from_us: int, to_us: int) -> list[Stored]:
+    """The readings of sensors of several sites in one pass over the log's tail, in order."""
+    return _of_sites(codes, from_us, to_us, None)
+
+
+def _of_sites(codes: Mapping[UUID, Sequence[str]], from_us: int, to_us: int, up_to: Position | None) -> list[Stored]:
+    """Segments, then the log behind them. A file may be sealed and dropped between the two: then it is read again."""
+    sealed = _sealed(codes)
+    while True:
+        found = _read(codes, sealed, from_us, to_us, up_to)
+        before, sealed = sealed, _sealed(codes)
+        if sealed == before:
+            return found
+
+
+def _read(
+    codes: Mapping[UUID, Sequence[str]], sealed: Mapping[UUID, int], from_us: int, to_us: int, up_to: Position | None
+) -> list[Stored]:
+    found: list[Stored] = []
+    for site_id, some in codes.items():
+        paths = [stores.segment_path(p) for p in _segment_paths(site_id, from_us, to_us)]
+        found += segments.read(paths, some, from_us, to_us)
+    kept = len(found)
+    wanted = {str(site_id): (set(some), sealed.get(site_id, 0)) for site_id, some in codes.items()}
+    for frame, position in stores.log().read(Position(min((n for _, n in wanted.values()), default=0) + 1, 0)):
         if up_to is not None and position > up_to:
             break
-        if frame.head["site"] == site:
-            found += [r for r in rows_of(frame) if r.sensor in wanted and from_us <= r.observed_us < to_us]
-    return found if len(found) == sealed_rows else segments.in_order(found)
+        some_of, file = wanted.get(frame.head["site"], (set(), 0))
+        if some_of and position.file > file:
+            found += [r for r in rows_of(frame) if r.sensor in some_of and from_us <= r.observed_us < to_us]
+    return found if len(codes) == 1 and len(found) == kept else segments.in_order(found)
+
+
+def _sealed(site_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The newest log file of which each site has its segment. A file is sealed site by site, so they may differ."""
+    rows = Segment.objects.filter(site_id__in=list(site_ids)).values_list("site_id")
+    return dict(rows.annotate(newest=Max("log_file")))
 
 
 def _segment_paths(site_id: UUID, from_us: int, to_us: int) -> list[str]:
@@ -49,24 +80,10 @@ def count(start: datetime, end: datetime) -> int:
     from_us, to_us = int(start.timestamp() * 1e6), int(end.timestamp() * 1e6)
     inside = Segment.objects.filter(first_us__gte=from_us, last_us__lt=to_us)
     total = sum(inside.values_list("rows", flat=True))
-    sealed = Segment.objects.order_by("-log_file").values_list("log_file", flat=True).first() or 0
     for row in Segment.objects.filter(first_us__lt=to_us, last_us__gte=from_us).exclude(pk__in=inside.values("pk")):
         total += segments.count(stores.segment_path(row.path), from_us, to_us)
-    for frame, _ in stores.log().read(Position(sealed + 1, 0)):
-        total += sum(from_us <= at_us < to_us for at_us in frame.at_us)
+    sealed = {(str(site_id), file) for site_id, file in Segment.objects.values_list("site_id", "log_file")}
+    for frame, position in stores.log().read(Position(1, 0)):
+        if (frame.head["site"], position.file) not in sealed:
+            total += sum(from_us <= at_us < to_us for at_us in frame.at_us)
     return total
-
-
-def readings_of_sites(codes: Mapping[UUID, Sequence[str]], from_us: int, to_us: int) -> list[Stored]:
-    """The readings of sensors of several sites in one pass over the log's tail, in order."""
-    found: list[Stored] = []
-    for site_id, some in codes.items():
-        paths = [stores.segment_path(p) for p in _segment_paths(site_id, from_us, to_us)]
-        found += segments.read(paths, some, from_us, to_us)
-    sealed = Segment.objects.order_by("-log_file").values_list("log_file", flat=True).first() or 0
-    by_site = {str(site_id): set(some) for site_id, some in codes.items()}
-    for frame, _ in stores.log().read(Position(sealed + 1, 0)):
-        wanted = by_site.get(frame.head["site"])
-        if wanted:
-            found += [r for r in rows_of(frame) if r.sensor in wanted and from_us <= r.observed_us < to_us]
-    return segments.in_order(found)

@@ -270,4 +270,4 @@ def test_every_input_of_the_bound_is_listed_with_its_source() -> None:
     assert words[0] == "P1 reading 5 °C, measured (3 min ago)"
     assert words[1] == "P2 reading 5.9 °C, measured (51 min ago)"
     assert words[2] == "ambient 24.1 °C, measured (22 to 26 °C, room probe)"
-    assert words[4] == "cold source -12 °C, reported (-15 to -10, data sheet)"
+    assert words[4] == "cold source -12 °C, reported (-15 to -10 °C, data sheet)"

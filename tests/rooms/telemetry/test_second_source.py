@@ -160,7 +160,8 @@ def test_qal_06_a_reading_covers_half_an_hour_or_what_qa_approved_or_the_watch_a
         registry.create(
             system_authority("test"),
             "product_profile",
-            {"code": "x", "name": "x", "low_c": 2.0, "high_c": 8.0, "source": "w", "second_hold_s": 9000},
+            {"code": "x", "name": "x", "edition": "1", "low_c": 2.0, "high_c": 8.0, "source": "w"}
+            | {"judging_roles": ["product"], "source_classes": ["signed_batch"], "second_hold_s": 9000},
             now=now,
         )
 
