@@ -51,7 +51,6 @@ def _ask_all(client: Any, report: Report) -> None:
         "site": "/sites/site-7/",
         "space": "/sites/site-7/fridge-1/",
         "sites_list": "/sites/",
-        "overview": "/overview/",
     }
     for name, path in pages.items():
         found = _ask(client, path)
