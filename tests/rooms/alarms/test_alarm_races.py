@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from tests.conftest import START
+from tests.plugins.at_once import at_once
 from tests.rooms.alarms.scenes import TEXT, Scene, condition
 from tests.samples import a_space
 from waystation.access.models import Person
@@ -18,32 +18,10 @@ from waystation.alarms import actions, queries
 from waystation.alarms.models import Alarm, Escalation, MatrixVersion, Page, RouteTest
 from waystation.alarms.rules.shipped_matrix import SHIPPED_MATRIX
 from waystation.evidence.models import LogEntry, OutboxMessage
-from waystation.kernel.refusals import Conflict, Refusal
+from waystation.kernel.refusals import Conflict
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("real_file")]
 ROUNDS = 5
-
-
-def at_once(*jobs: Callable[[], object]) -> list[object]:
-    """Run the jobs in threads of their own that start together; results or refusals in order."""
-    gate, found = threading.Barrier(len(jobs)), [object()] * len(jobs)
-
-    def run(place: int, job: Callable[[], object]) -> None:
-        try:
-            gate.wait()
-            found[place] = job()
-        except Refusal as refused:
-            found[place] = refused
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(jobs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
-    return found
 
 
 @pytest.fixture

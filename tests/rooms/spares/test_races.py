@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from tests.conftest import START
+from tests.plugins.at_once import at_once
 from tests.rooms.spares.network import a_hub, a_lane, a_need, a_unit, an_offer, system, the_site
 from waystation.kernel.refusals import Conflict
 from waystation.spares import models as m
@@ -20,32 +19,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 ROUNDS = 140
 
 
-def _at_once(*jobs: Callable[[], object]) -> list[object]:
-    """Run the jobs in threads of their own that start together; results or refusals in order."""
-    gate, found = threading.Barrier(len(jobs)), [object()] * len(jobs)
-
-    def run(place: int, job: Callable[[], object]) -> None:
-        try:
-            gate.wait()
-            found[place] = job()
-        except Conflict as refused:
-            found[place] = refused
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(jobs)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert not any(thread.is_alive() for thread in threads)
-    return found
-
-
 def race_for(unit: UUID, site: UUID) -> None:
     """Two incidents reach for one unit at the same moment: one row, one winner, and the loser is told."""
     first, second = uuid4(), uuid4()
-    found = _at_once(
+    found = at_once(
         lambda: hold.reserve(system(), unit, first, now=START, site_id=site),
         lambda: hold.reserve(system(), unit, second, now=START, site_id=site),
     )
@@ -73,7 +50,7 @@ def test_ful_10_two_incidents_racing_for_the_last_unit_get_unit_and_next_path() 
     for n in range(ROUNDS // 4):
         unit = a_unit(f"S-{n}", a_hub())
         needs = [a_need(name=f"INC-{n}-a"), a_need(name=f"INC-{n}-b")]
-        found = _at_once(*(lambda need=need: source(system(), need, now=START) for need in needs))
+        found = at_once(*(lambda need=need: source(system(), need, now=START) for need in needs))
         answers = [f for f in found if isinstance(f, Sourced)]
         assert len(answers) == 2, found
         held = [a for a in answers if a.reservation is not None]
@@ -92,7 +69,7 @@ def test_ful_10_one_incident_asked_twice_at_once_holds_one_unit() -> None:
         for serial in (f"S-{2 * n}", f"S-{2 * n + 1}"):
             a_unit(serial, a_hub())
         need = a_need(name=f"INC-{n}")
-        found = _at_once(*(lambda need=need: source(system(), need, now=START) for _ in range(2)))
+        found = at_once(*(lambda need=need: source(system(), need, now=START) for _ in range(2)))
         assert all(isinstance(f, Sourced) for f in found), found
         assert m.Reservation.objects.filter(incident_id=need.incident_id, state="held").count() == 1
 
@@ -102,6 +79,6 @@ def test_ful_10_one_incident_asked_twice_at_once_orders_once() -> None:
     an_offer()
     for n in range(ROUNDS // 10):
         need = a_need(name=f"INC-{n}")
-        found = _at_once(*(lambda need=need: source(system(), need, now=START) for _ in range(2)))
+        found = at_once(*(lambda need=need: source(system(), need, now=START) for _ in range(2)))
         assert all(isinstance(f, Sourced) for f in found), found
         assert m.Order.objects.filter(incident_id=need.incident_id).count() == 1
