@@ -15,6 +15,7 @@ ALONE = {
 READING = {
     "waystation.journeys.outlook.is_out_of_range",
     "waystation.journeys.launch_site.gate",
+    "waystation.journeys.set_up.waiting",
     "waystation.evidence.subscriptions.subscriptions",
     "waystation.evidence.subscriptions.subscription",
     "waystation.evidence.subscriptions.attempts",

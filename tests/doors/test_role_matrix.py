@@ -43,6 +43,7 @@ TAKES = {
     "GET /api/v1/events": "registry.read",
     "GET /api/v1/fleet/drift": "registry.read",
     "GET /api/v1/fleet/onboardings": "registry.read",
+    "GET /api/v1/fleet/waiting": "registry.read",
     "POST /api/v1/fleet/sites/{code}/start": "fleet.onboard",
     "POST /api/v1/incidents/": "incidents.work",
     "GET /api/v1/incidents/open": "registry.read",

@@ -197,8 +197,17 @@ def revoke_machine(by: Authority, machine_id: UUID, *, reason: str, now: datetim
 
 
 def make_welcome_link(by: Authority, *, now: datetime, person_id: UUID | None = None) -> str:
-    """The secret of a link that works once within a day; without a person it makes the first administrator."""
+    """The secret of a link that works once within a day; without a person it makes an administrator.
+
+    For a person it opens the account; Conflict when that was done: nobody else sets a password that is in use.
+    """
     by.require("access.administer")
+    if person_id is not None and (person := _person(person_id)).has_usable_password():
+        raise Conflict(
+            "access.account_open",
+            f"{person.name} has opened the account already.",
+            "A forgotten password is set anew by its owner, at the sign-in page.",
+        )
     token = secrets.token_urlsafe(24)
     link = WelcomeLink(person_id=person_id, token_hash=queries.hash_of(token), expires_at=now + WELCOME_FOR)
     record([link], entry=NewEntry("access.welcome_made", link.pk, by, now))

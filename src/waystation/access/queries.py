@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from waystation.access import rules
-from waystation.access.models import Grant, Machine, Person, Reply
+from waystation.access.models import Grant, Machine, Person, Reply, WelcomeLink
 from waystation.kernel.authority import EVERYWHERE, Authority
 from waystation.kernel.refusals import NotSignedIn
 
@@ -104,6 +104,17 @@ def people_in_role(role: str, site_id: UUID | None, now: datetime) -> list[Perso
     if site_id is not None:
         live = live.filter(Q(site_id=None) | Q(site_id=site_id))
     return list(Person.objects.filter(pk__in=live.values("person_id"), is_active=True).order_by("name"))
+
+
+def invited_by(token: str) -> Person | None:
+    """Whose account a welcome link opens; None when it makes an administrator or is not known."""
+    link = WelcomeLink.objects.filter(token_hash=hash_of(token)).select_related("person").first()
+    return None if link is None else link.person
+
+
+def never_opened() -> list[Person]:
+    """Who has an account and has not yet set a password by a welcome link, by name."""
+    return [p for p in people() if p.is_active and not p.has_usable_password()]
 
 
 def is_empty() -> bool:

@@ -43,6 +43,12 @@ class PersonIn(Schema):
     employer: str = ""
 
 
+class WelcomeOut(Schema):
+    """A link, shown this once."""
+
+    link: str
+
+
 class GrantIn(Schema):
     """A role at a site, or everywhere when no site is named."""
 
@@ -124,6 +130,13 @@ def people(request: HttpRequest) -> list[object]:
 def create_person(request: HttpRequest, body: PersonIn) -> Status[object]:
     """Create an account."""
     return Status(201, actions.create_person(by(request), **body.dict(), now=wiring.clock().now()))
+
+
+@router.post("/people/{person_id}/welcome", response={201: WelcomeOut})
+def welcome(request: HttpRequest, person_id: UUID) -> Status[WelcomeOut]:
+    """A link that works once within a day and lets the person choose a password."""
+    token = actions.make_welcome_link(by(request), now=wiring.clock().now(), person_id=person_id)
+    return Status(201, WelcomeOut(link=request.build_absolute_uri(f"/welcome/{token}/")))
 
 
 @router.post("/people/{person_id}/grants", response={201: dict[str, UUID]})

@@ -12,7 +12,7 @@ from ninja import Router, Schema
 from waystation import wiring
 from waystation.api.auth import by
 from waystation.fleet import actions, queries
-from waystation.journeys import launch_site
+from waystation.journeys import launch_site, set_up
 from waystation.registry import queries as registry
 
 router = Router()
@@ -88,6 +88,16 @@ class GateOut(Schema):
     signed: list[str]
 
 
+class WaitingOut(Schema):
+    """What nobody has answered for yet; `uncertified` are judging probes without a certificate that is valid now."""
+
+    profiles: list[UUID]
+    templates: list[UUID]
+    chains: list[UUID]
+    uncertified: list[UUID]
+    closed_accounts: list[UUID]
+
+
 class OnboardingOut(Schema):
     """A site that is not open yet."""
 
@@ -119,6 +129,13 @@ def resolve(request: HttpRequest, key: UUID, body: ResolveIn) -> Any:
     """Accept it into the baseline or waive it until an instant."""
     now = wiring.clock().now()
     return actions.resolve_drift(by(request), key, body.resolution, reason=body.reason, until=body.until, now=now)
+
+
+@router.get("/waiting", response=WaitingOut)
+def waiting(request: HttpRequest) -> dict[str, list[UUID]]:
+    """What waits for somebody's word: profiles, templates, chains, probes and accounts, by id."""
+    held = set_up.waiting(by(request), wiring.clock().now())
+    return {name: [row.pk for row in getattr(held, name)] for name in WaitingOut.model_fields}
 
 
 @router.get("/onboardings", response=list[OnboardingOut])

@@ -133,6 +133,12 @@ def change(request: HttpRequest, kind: str, key: UUID, body: RecordIn) -> dict[s
     return {"id": row.pk}
 
 
+@router.post("/template/{key}/publish", response=dict[str, UUID])
+def publish_template(request: HttpRequest, key: UUID) -> dict[str, UUID]:
+    """From now on sites of its kind can be measured against this version."""
+    return {"id": actions.publish_template(by(request), key, now=wiring.clock().now()).pk}
+
+
 @router.post("/product_profile/{key}/approve", response=dict[str, UUID])
 def approve_profile(request: HttpRequest, key: UUID, reason: str) -> dict[str, UUID]:
     """QA's approval of an edition."""

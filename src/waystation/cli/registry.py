@@ -1,4 +1,4 @@
-"""`waystation registry`: import sites, devices and circuits from spreadsheets and NetBox, and undo it."""
+"""`waystation registry`: a network from one file; sites, devices and circuits from spreadsheets and NetBox."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from waystation import wiring
 from waystation.cli import start
 from waystation.kernel.refusals import BadInput
 
-HELP = "import sites, devices and circuits from spreadsheets or NetBox; undo an import"
+HELP = "load a network from one file; import from spreadsheets or NetBox; undo an import"
 SHOWN = 40
 
 
@@ -26,6 +26,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     take.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="one value for all lines")
     take.add_argument("--system", default="", metavar="NAME", help="whose ids external_id holds (netbox: netbox)")
     take.add_argument("--apply", action="store_true")
+    whole = verbs.add_parser("load", help="say what a network's file would make, record by record; --apply makes it")
+    start.installation_options(whole)
+    whole.add_argument("file", metavar="FILE.json", type=Path)
+    whole.add_argument("--apply", action="store_true")
     back = verbs.add_parser("undo", help="take an import back, while nothing else changed its rows")
     start.installation_options(back)
     back.add_argument("id", metavar="ID")
@@ -35,7 +39,42 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do the verb; 1 when lines cannot be used."""
     start.use(args)
-    return _undo(args) if args.verb == "undo" else _import(args)
+    return {"undo": _undo, "load": _load, "import": _import}[args.verb](args)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput("registry.import", f"{path}: {error.strerror}.", "Name a file.", field="file") from None
+
+
+def _load(args: argparse.Namespace) -> int:
+    from django.conf import settings
+
+    from waystation.access.queries import system_authority
+    from waystation.journeys.network_file import load
+
+    done = load(system_authority("cli"), _bytes(args.file), now=wiring.clock().now(), apply=args.apply)
+    for line in done.lines:
+        if line.verb != "same":
+            print(f"{line.kind} {line.name}: {line.verb}{': ' if line.words else ''}{line.words}")
+    print(", ".join(f"{done.count(verb)} {verb}" for verb in ("create", "same", "differs", "error")))
+    if done.count("differs"):
+        print("What differs stays as it is here: it changes by review, record by record.")
+    if done.count("error"):
+        print("Nothing was made. Correct the errors, then try again.")
+        return 1
+    if not done.count("create"):
+        print("Nothing to do: all of it is here already.")
+        return 0
+    if not done.applied:
+        print("Nothing was made yet. Make it: --apply")
+        return 0
+    for email, token in done.welcomes:
+        print(f"{email} opens the account, once, within 24 hours: {settings.PUBLIC_URL}/welcome/{token}/")
+    print(f"Made. What waits for somebody's word: {settings.PUBLIC_URL}/set-up/")
+    return 0
 
 
 def _import(args: argparse.Namespace) -> int:
@@ -43,10 +82,7 @@ def _import(args: argparse.Namespace) -> int:
     from waystation.registry.importing import files
 
     by = system_authority("cli")
-    try:
-        content = args.file.read_bytes()
-    except OSError as error:
-        raise BadInput("registry.import", f"{args.file}: {error.strerror}.", "Name a file.", field="file") from None
+    content = _bytes(args.file)
     seen = files.preview(
         by,
         args.kind,

@@ -23,6 +23,7 @@ PLACES: tuple[Place, ...] = (
     Place("/sites/", "Sites", "registry.read", on_phone=True),
     Place("/desk/", "Hub desk", "spares.read", on_phone=True),
     Place("/onboarding/", "Onboarding", "registry.read", break_before=True),
+    Place("/set-up/", "Set-up", "registry.read"),
     Place("/evidence/", "Evidence", "evidence.read"),
     Place("/webhooks/", "Webhooks", "evidence.subscribe"),
     Place("/overview/", "Overview", "service_levels.read", on_phone=True),

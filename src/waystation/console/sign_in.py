@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from waystation import wiring
-from waystation.access import actions
+from waystation.access import actions, queries
 from waystation.kernel.refusals import BadInput, NotFound
 
 
@@ -22,7 +22,7 @@ class ClosedSignUp(DefaultAccountAdapter):  # type: ignore[misc]
 
 def welcome(request: HttpRequest, token: str) -> HttpResponse:
     """The one-time link: asks for name, address and password, then signs in."""
-    said: dict[str, object] = {"token": token}
+    said: dict[str, object] = {"token": token, "invited": queries.invited_by(token)}
     if request.method == "POST":
         said |= {"email": request.POST.get("email", ""), "name": request.POST.get("name", "")}
         try:

@@ -63,6 +63,16 @@ def site_by_code(code: str) -> m.Site:
     return one(m.Site, code)
 
 
+def unapproved_profiles() -> list[m.ProductProfile]:
+    """Editions that QA has not approved: they prove nothing yet."""
+    return list(m.ProductProfile.objects.filter(approved_at=None).order_by("code", "edition"))
+
+
+def unpublished_templates() -> list[m.Template]:
+    """Versions against which no site is measured yet."""
+    return list(m.Template.objects.filter(published_at=None).order_by("kind", "version"))
+
+
 def spaces(site_id: UUID) -> Sequence[m.Space]:
     """The spaces of a site with their profiles."""
     return list(m.Space.objects.filter(site_id=site_id).select_related("profile", "site"))

@@ -56,6 +56,12 @@ def hub(by: Authority, key: UUID | str) -> m.Hub:
     return one(m.Hub, key)
 
 
+def unapproved_chains(by: Authority) -> list[m.SourcingRule]:
+    """The chains of service classes that nobody has approved as they stand."""
+    by.require("spares.read")
+    return list(m.SourcingRule.objects.filter(approved_at=None).order_by("service_class"))
+
+
 def unit(by: Authority, key: UUID | str) -> m.Unit:
     """One unit by id or serial."""
     by.require("spares.read")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from waystation.registry.models import Sensor, Space
 from waystation.telemetry import models as m
 from waystation.telemetry import setup
 from waystation.telemetry.models import Segment
-from waystation.telemetry.setup import SiteSetup, hold_of, profile_row
+from waystation.telemetry.setup import SiteSetup, hold_of, judging_profile, profile_row
 from waystation.telemetry.views import OpenExcursion, SensorView, SiteView, SpaceView
 
 
@@ -172,6 +172,13 @@ def out_by_second_source() -> set[UUID]:
 def calibrations(sensor_ids: Sequence[UUID]) -> list[m.Calibration]:
     """The certificates of sensors, newest binding first."""
     return list(m.Calibration.objects.filter(sensor_id__in=sensor_ids).select_related("sensor").order_by("-bound_at"))
+
+
+def uncertified(site_ids: Collection[UUID], now: datetime) -> list[Sensor]:
+    """The live sensors of sites that judge a space and have no bound certificate that is valid now, by code."""
+    bound = m.Calibration.objects.filter(unbound_at=None, valid_from__lte=now, valid_until__gt=now)
+    rows = Sensor.objects.filter(removed_at=None, site_id__in=site_ids).exclude(pk__in=bound.values("sensor_id"))
+    return [s for s in rows.select_related("site", "space__profile").order_by("code") if judging_profile(s)]
 
 
 def hand_readings(space_id: UUID, since: datetime) -> list[m.HandReading]:
