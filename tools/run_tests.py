@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-_PARALLEL = ["-n", "2", "--dist", "loadgroup"]
+_PARALLEL = ["-n", "2", "--dist", "loadgroup", "--durations=15"]
 _ROWS = ["tests/rooms", "tests/journeys", "tests/doors"]
 SUITES = {
     "sqlite": ["tests", *_PARALLEL],

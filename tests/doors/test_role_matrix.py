@@ -58,6 +58,7 @@ TAKES = {
     "POST /api/v1/product/deviations": "product.dispose",
     "GET /api/v1/product/holds": "registry.read",
     "POST /api/v1/product/spaces/{space_id}/bring-in": "product.consign",
+    "GET /api/v1/registry/current-state": "registry.read",
     "POST /api/v1/registry/product_profile/{key}/approve": "registry.approve_profile",
     "GET /api/v1/registry/sites": "registry.read",
     "GET /api/v1/registry/sites/{key}": "registry.read",

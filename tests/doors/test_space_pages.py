@@ -70,11 +70,11 @@ def test_temperatures_are_shown_in_the_readers_unit(signed_in: SignedIn, clock: 
 
 def test_arc_05_a_site_shows_its_seven_groups(signed_in: SignedIn, clock: FastClock) -> None:
     """Each group stands there, empty or not."""
-    from waystation.registry.queries import INVENTORY_GROUPS
+    from waystation.journeys.assessment import GROUPS
 
     a_site("cordoba")
     page = signed_in("operator").get("/sites/cordoba/").content.decode()
-    assert all(f"<h2>{group}</h2>" in page for group in INVENTORY_GROUPS)
+    assert all(f"<h2>{group}</h2>" in page for group in GROUPS)
 
 
 def test_an_unknown_site_or_space_has_a_page_with_a_next_step(signed_in: SignedIn, clock: FastClock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from ninja import Router, Schema, Status
 
 from waystation import wiring
 from waystation.api.auth import by
+from waystation.journeys import assessment
 from waystation.registry import actions, queries
 from waystation.registry.importing import files
 
@@ -55,6 +57,24 @@ def sites(request: HttpRequest) -> list[Any]:
 def site(request: HttpRequest, key: str) -> Any:
     """One site by id or code."""
     return queries.site(by(request), key)
+
+
+class LineOfSite(Schema):
+    """One thing of a site's inventory; `blank` names the cells that nobody has filled."""
+
+    site: str
+    group: str
+    name: str
+    detail: str
+    source: str
+    seen_at: datetime | None
+    blank: list[str]
+
+
+@router.get("/current-state", response=list[LineOfSite])
+def current_state(request: HttpRequest) -> list[Any]:
+    """Every device, circuit, sensor, firmware and contact of the sites that the caller sees, with source and age."""
+    return list(assessment.all_lines(list(queries.sites(by(request))), wiring.clock().now()))
 
 
 class ImportIn(Schema):

@@ -30,6 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     start.installation_options(whole)
     whole.add_argument("file", metavar="FILE.json", type=Path)
     whole.add_argument("--apply", action="store_true")
+    state = verbs.add_parser("assess", help="the current state of all sites as CSV, with a count of blank cells")
+    start.installation_options(state)
+    state.add_argument("-o", "--out", type=Path, metavar="FILE.csv", help="default: the terminal")
     back = verbs.add_parser("undo", help="take an import back, while nothing else changed its rows")
     start.installation_options(back)
     back.add_argument("id", metavar="ID")
@@ -39,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Do the verb; 1 when lines cannot be used."""
     start.use(args)
-    return {"undo": _undo, "load": _load, "import": _import}[args.verb](args)
+    return {"undo": _undo, "load": _load, "import": _import, "assess": _assess}[args.verb](args)
 
 
 def _bytes(path: Path) -> bytes:
@@ -47,6 +50,25 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadInput("registry.import", f"{path}: {error.strerror}.", "Name a file.", field="file") from None
+
+
+def _assess(args: argparse.Namespace) -> int:
+    from waystation.access.queries import system_authority
+    from waystation.journeys.assessment import all_lines, as_csv
+    from waystation.registry.queries import sites
+
+    lines = all_lines(list(sites(system_authority("cli"))), wiring.clock().now())
+    text = as_csv(lines)
+    if args.out is None:
+        print(text, end="")
+        return 0
+    try:
+        args.out.write_text(text)
+    except OSError as error:
+        raise BadInput("registry.export", f"{args.out}: {error.strerror}.", "Name another file.", field="out") from None
+    blank = sum(len(line.blank) for line in lines)
+    print(f"{len(lines)} lines of {len({line.site for line in lines})} sites, {blank} blank cells: {args.out}")
+    return 0
 
 
 def _load(args: argparse.Namespace) -> int:

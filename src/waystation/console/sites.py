@@ -16,6 +16,7 @@ from waystation import wiring
 from waystation.console.drawing.space_chart import space_chart
 from waystation.console.product import inside
 from waystation.console.reader import degrees, in_own_unit
+from waystation.journeys.assessment import all_lines, as_csv, assess, blanks
 from waystation.journeys.exposure import LONGEST_LOOK
 from waystation.kernel.instants import read_instant
 from waystation.kernel.refusals import NotFound
@@ -67,8 +68,17 @@ def site(request: HttpRequest, code: str) -> HttpResponse:
     """One site: spaces, devices, circuits, owners, each with source and age."""
     row = registry.site(request.authority, code)  # type: ignore[attr-defined]
     view = telemetry.site_view(row.pk, wiring.clock().now())
-    inventory = registry.inventory(row)
-    return render(request, "registry/site.html", {"section": "/sites/", "site": row, "view": view, "groups": inventory})
+    groups = assess(row, view)
+    context = {"section": "/sites/", "site": row, "view": view, "groups": groups, "blanks": blanks(groups)}
+    return render(request, "registry/site.html", context)
+
+
+def current_state(request: HttpRequest) -> HttpResponse:
+    """The current state of every site that the caller sees, as CSV."""
+    lines = all_lines(list(registry.sites(request.authority)), wiring.clock().now())  # type: ignore[attr-defined]
+    reply = HttpResponse(as_csv(lines), content_type="text/csv; charset=utf-8")
+    reply["Content-Disposition"] = 'attachment; filename="current-state.csv"'
+    return reply
 
 
 def space(request: HttpRequest, code: str, space_code: str) -> HttpResponse:

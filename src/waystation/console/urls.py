@@ -54,6 +54,7 @@ urlpatterns = [
     path("find/", me.find, name="find"),
     path("welcome/<str:token>/", sign_in.welcome, name="welcome"),
     path("sites/", sites.sites, name="sites"),
+    path("sites/current-state.csv", sites.current_state),
     path("sites/<slug:code>/", sites.site, name="site"),
     path("sites/<slug:code>/class/", site_class.site_class),
     path("sites/<slug:code>/<slug:space_code>/", sites.space, name="space"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -106,64 +105,3 @@ def references(kind: str, ids: Iterable[UUID]) -> dict[UUID, list[m.ExternalRefe
     for row in m.ExternalReference.objects.filter(kind=kind, object_id__in=list(ids)).order_by("system"):
         found.setdefault(row.object_id, []).append(row)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A line of a site's inventory: what it is, what it says, where that is known from, and when it was last seen."""
-
-    name: str
-    detail: str
-    source: str
-    seen_at: datetime | None
-
-
-def inventory(site: m.Site) -> dict[str, list[Item]]:
-    """The seven groups of a site's single inventory."""
-    devices = list(site.devices.filter(removed_at=None).select_related("model"))
-    groups: dict[str, list[Item]] = {name: [] for name in INVENTORY_GROUPS}
-    for device in devices:
-        words = f"{device.model.maker} {device.model.name}, {device.serial}"
-        source = "check-in" if device.observed_at else "record"
-        item = Item(device.name, words, source, device.observed_at)
-        groups[_group_of(device.component_class)].append(item)
-        firmware = device.observed.get("firmware") or device.firmware
-        if firmware:
-            target = device.model.firmware_target
-            groups["Firmware"].append(
-                Item(device.name, f"{firmware}, target {target or 'none'}", source, device.observed_at)
-            )
-    groups["Circuits"] = [
-        Item(c.code, f"{c.path}, {c.medium}, {c.vendor.name}", "record", None)
-        for c in site.circuits.select_related("vendor")
-    ]
-    sensors = site.sensors.filter(removed_at=None).select_related("space")
-    groups["Sensors"] = [
-        Item(s.code, _words(s.quantity, s.role or "no role", s.position), "record", None) for s in sensors
-    ]
-    groups["Escalation contacts"] = [
-        Item(o.dependency, o.escalation or (o.vendor.name if o.vendor else "person"), "record", None)
-        for o in site.owners.select_related("vendor")
-    ]
-    return groups
-
-
-INVENTORY_GROUPS = (
-    "Devices",
-    "Circuits",
-    "Sensors",
-    "Refrigeration interfaces",
-    "Access control",
-    "Firmware",
-    "Escalation contacts",
-)
-
-
-def _words(*parts: str) -> str:
-    return ", ".join(p.replace("_", " ") for p in parts if p)
-
-
-def _group_of(component_class: str) -> str:
-    if component_class in ("refrigeration_controller", "refrigeration_interface"):
-        return "Refrigeration interfaces"
-    return "Access control" if component_class == "access_control" else "Devices"
