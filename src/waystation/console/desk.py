@@ -43,7 +43,11 @@ def desks(request: HttpRequest) -> HttpResponse:
     short: dict[str, int] = {}
     for shelf in queries.alerts(by):
         short[shelf.place] = short.get(shelf.place, 0) + 1
-    rows = [{"hub": h, "desk": queries.desk(by, h.pk), "short": short.get(h.name, 0)} for h in hubs]
+    areas = queries.service_areas(by)
+    rows = [
+        {"hub": h, "desk": queries.desk(by, h.pk), "short": short.get(h.name, 0), "area": areas.get(h.pk, ())}
+        for h in hubs
+    ]
     return render(request, "spares/desks.html", {"section": SECTION, "rows": rows})
 
 

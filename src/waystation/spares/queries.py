@@ -15,7 +15,7 @@ from waystation.registry.models import Site
 from waystation.registry.queries import one
 from waystation.spares import models as m
 from waystation.spares import paths
-from waystation.spares.rules import minimum
+from waystation.spares.rules import minimum, timetable
 from waystation.spares.rules.restore import Reach, reach
 
 ON_HAND = ("stocked", "reserved")
@@ -48,6 +48,30 @@ def hubs(by: Authority) -> list[m.Hub]:
     """Every hub, by name."""
     by.require("spares.read")
     return list(m.Hub.objects.select_related("site"))
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A site in a hub's service area: the quickest lane, and the travel time that nine of ten trips keep."""
+
+    site: str
+    mode: str
+    p90_s: float
+
+
+def service_areas(by: Authority) -> dict[UUID, tuple[Reached, ...]]:
+    """By hub, the sites that it has a lane to, nearest first; a cabinet serves its own site at once."""
+    by.require("spares.read")
+    found: dict[UUID, dict[str, Reached]] = {}
+    for hub in m.Hub.objects.exclude(site=None).select_related("site"):
+        if hub.site is not None:
+            found[hub.pk] = {hub.site.code: Reached(hub.site.code, "in_person", 0.0)}
+    for lane in m.Lane.objects.select_related("site"):
+        one_way = Reached(lane.site.code, lane.mode, timetable.law(lane.quantiles, lane.source).at(0.9))
+        held = found.setdefault(lane.hub_id, {}).get(one_way.site)
+        if held is None or one_way.p90_s < held.p90_s:
+            found[lane.hub_id][one_way.site] = one_way
+    return {key: tuple(sorted(sites.values(), key=lambda r: (r.p90_s, r.site))) for key, sites in found.items()}
 
 
 def hub(by: Authority, key: UUID | str) -> m.Hub:

@@ -14,7 +14,7 @@ from hypothesis.extra.django import TestCase
 
 from tests.conftest import START
 from tests.rooms.spares.network import a_hub, a_lane, a_part, a_unit, held_unit, system, the_site
-from tests.samples import a_device
+from tests.samples import a_device, a_site
 from waystation.access import actions as access
 from waystation.access import queries as who
 from waystation.evidence.models import Event, LogEntry
@@ -361,3 +361,27 @@ def test_hub_01_set_up_reads_hours_laws_and_chains_before_it_keeps_them(acting: 
         setup.set_up(system(), "hub", {"code": "sevilla", "name": "S", "tier": "local", "zone": "UTC"}, now=START)
     with pytest.raises(NotAllowed):
         setup.set_up(acting("operator"), "hub", {}, now=START)
+
+
+def test_hub_01_each_place_has_its_tier_and_its_service_area(acting: Acting) -> None:
+    """The quickest lane to a site counts, nearest first; a cabinet serves its own site at once; no lane is no area."""
+    by = acting("planner")
+    near, far = a_site("cordoba"), a_site("sevilla")
+    hub, empty = a_hub("malaga"), a_hub("central", tier="central")
+    cabinet = a_hub("cabinet", tier="local", site=near)
+    for site, mode, seconds in ((near, "drive", 5400), (near, "courier", 3600), (far, "drive", 9000)):
+        values = {
+            "hub_id": hub.pk,
+            "site_id": site.pk,
+            "mode": mode,
+            "quantiles": [[0.5, seconds - 600], [0.9, seconds]],
+        }
+        setup.set_up(by, "lane", values | {"source": "reported"}, now=START)
+    areas = queries.service_areas(by)
+    assert [(r.site, r.mode, r.p90_s) for r in areas[hub.pk]] == [
+        ("cordoba", "courier", 3600.0),
+        ("sevilla", "drive", 9000.0),
+    ]
+    assert [(r.site, r.p90_s) for r in areas[cabinet.pk]] == [("cordoba", 0.0)]
+    assert empty.pk not in areas
+    assert {h.tier for h in queries.hubs(by)} == {"regional", "central", "local"}

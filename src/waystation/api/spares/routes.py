@@ -25,8 +25,11 @@ def _now() -> datetime:
 
 @router.get("/hubs", response=list[s.HubOut])
 def hubs(request: HttpRequest) -> Any:
-    """Every hub."""
-    return queries.hubs(by(request))
+    """Every hub with its tier and the sites that it reaches."""
+    areas = queries.service_areas(by(request))
+    rows = queries.hubs(by(request))
+    columns = ("id", "code", "name", "tier", "zone", "site_id")
+    return [{c: getattr(h, c) for c in columns} | {"service_area": areas.get(h.pk, ())} for h in rows]
 
 
 @router.get("/hubs/{key}/desk", response=s.DeskOut)

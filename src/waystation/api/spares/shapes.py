@@ -18,8 +18,16 @@ class RecordIn(Schema):
     reason: str = ""
 
 
+class ReachedOut(Schema):
+    """A site that a hub has a lane to, and the travel time that nine of ten trips keep."""
+
+    site: str
+    mode: str
+    p90_s: float
+
+
 class HubOut(Schema):
-    """A hub."""
+    """A hub with its tier and its service area, nearest first."""
 
     id: UUID
     code: str
@@ -27,6 +35,7 @@ class HubOut(Schema):
     tier: str
     zone: str
     site_id: UUID | None
+    service_area: list[ReachedOut]
 
 
 class UnitOut(Schema):
