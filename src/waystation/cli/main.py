@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "demo": "demo",
     "live": "live",
     "judge": "judge",
+    "qualify": "qualify",
     "evidence": "evidence",
     "overview": "overview",
     "backup": "backup",

@@ -91,7 +91,12 @@ def choices(kind: str) -> list[tuple[str, str]]:
 
 def step(kind: str, current: str, target: str) -> str:
     """`target`, when the machine of `kind` allows it from `current`; otherwise a Conflict that names both."""
-    allowed = MACHINES[kind][current]
+    return follow(MACHINES[kind], kind, current, target)
+
+
+def follow(machine: Machine, kind: str, current: str, target: str) -> str:
+    """`target`, when this machine draws an arrow to it from `current`; `kind` is what the refusal calls the thing."""
+    allowed = machine.get(current, frozenset())
     if target not in allowed:
         ways = ", ".join(sorted(allowed)).replace("_", " ") or "nothing: it has ended"
         raise Conflict(
