@@ -107,7 +107,7 @@ class Engine:
             if track is None:
                 continue
             touched.add(row.sensor)
-            if not track.take(row.observed_us / 1e6, row.value):
+            if not track.take(row.observed_us / 1e6, row.value, row.source_class):
                 late[row.sensor] = min(late.get(row.sensor, row.observed_us / 1e6), row.observed_us / 1e6)
         for code, oldest_s in late.items():
             self._fold_again(site_id, state.tracks[code], oldest_s, position)
@@ -185,7 +185,7 @@ class Engine:
             begin_s = min(begin_s, first.timestamp() - 60)
         rows = reader.readings(site_id, list(state.tracks), int(begin_s * 1e6), 2**62, up_to=self.position())
         for row in rows:
-            state.tracks[row.sensor].take(row.observed_us / 1e6, row.value)
+            state.tracks[row.sensor].take(row.observed_us / 1e6, row.value, row.source_class)
         for code, held in saved.sensors.items():
             if code in state.tracks:
                 track = state.tracks[code]

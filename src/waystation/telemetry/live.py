@@ -57,6 +57,9 @@ class Track:
     profile: Profile | None  # set when this sensor judges its space
     offset_c: float = 0.0
     report_s: float = 0.0
+    proves_until_s: float = 0.0  # until when its profile, mapping and certificate let a reading prove anything
+    accepts: frozenset[str] = frozenset()  # the source classes that may prove
+    is_provable: bool = False  # the newest reading came by such a class and lies inside the guard band
     fold: SensorFold | None = None
     last_s: float | None = None
     value: float | None = None
@@ -66,11 +69,14 @@ class Track:
     implausible_since_s: float | None = None
     ended: list[Episode] = field(default_factory=list)  # doubtful stretches that began and ended, for writing down
 
-    def take(self, at_s: float, raw: float | None) -> bool:
+    def take(self, at_s: float, raw: float | None, source_class: str) -> bool:
         """Take a reading in order; False when it is older than the newest, so that the window must be folded again."""
         if self.last_s is not None and at_s < self.last_s:
             return False
         value = None if raw is None or not is_usable(raw) else raw + self.offset_c
+        if self.profile is not None and value is not None:
+            provable = source_class in self.accepts and self.profile.is_provable(value)
+            self.is_provable = provable and (self.is_provable or at_s != self.last_s)
         if self.last_s is None or at_s > self.last_s or value != self.value:
             self._follow(at_s, value)
         if self.profile is not None:
@@ -156,6 +162,10 @@ class Track:
         """Until when the newest reading holds: its gateway should have sent another by then; 0 when none came."""
         return 0.0 if self.last_s is None else self.last_s + self.hold_s + self.report_s
 
+    def proven_until_s(self) -> float:
+        """Until when the newest reading proves that its space is in range; 0 when it does not."""
+        return min(self.heard_until_s(), self.proves_until_s) if self.is_provable else 0.0
+
     def calm_until_s(self) -> float:
         """Until when nothing it says could interest a person: in range, steady, heard, its state normal; 0 if it does.
 
@@ -174,7 +184,7 @@ class Track:
             return until_s
         return min(until_s, (self.changed_s or 0.0) + DOOR_CALM_S) if self.quantity == "door" else 0.0
 
-    def newest(self) -> dict[str, float | None]:
+    def newest(self) -> dict[str, float | bool | None]:
         """What is known of the sensor, as it is written down."""
         trend = self.trend_per_h() if self.quantity == "temperature" else None
         return {
@@ -184,6 +194,7 @@ class Track:
             "longest_flat_s": self.longest_flat_s,
             "trend_per_h": None if trend is None else round(trend, 4),
             "beyond_usual_c": round(self.beyond_usual(), 3) if self.profile is not None else 0.0,
+            "is_provable": self.is_provable,
         }
 
     def frozen_since_s(self) -> float | None:

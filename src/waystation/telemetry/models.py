@@ -24,7 +24,7 @@ class SiteState(Row):
     at = models.DateTimeField()
     last_frame_at = models.DateTimeField(null=True, blank=True)
     newest_at = models.DateTimeField(null=True, blank=True)
-    spaces = models.JSONField(default=dict)  # until when (Unix seconds) all judging sensors of a space are heard
+    spaces = models.JSONField(default=dict)  # until when (Unix seconds) all judging sensors prove a space
     sensors = models.JSONField(default=dict)
 
 

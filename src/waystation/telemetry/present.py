@@ -30,14 +30,14 @@ class Present:
 
 
 def summary_of(tracks: Iterable[Track]) -> tuple[datetime | None, dict[str, float]]:
-    """When the site was last heard, and until when (Unix seconds) every judging sensor of each space is heard."""
+    """When the site was last heard, and until when (Unix seconds) each space is proven by all its judging sensors."""
     newest: float | None = None
     spaces: dict[str, float] = {}
     for track in tracks:
         if track.last_s is not None:
             newest = track.last_s if newest is None else max(newest, track.last_s)
         if track.profile is not None and track.space_id is not None:
-            until_s = track.heard_until_s()
+            until_s = track.proven_until_s()
             spaces[track.space_id] = min(spaces.get(track.space_id, until_s), until_s)
     return None if newest is None else at(newest), spaces
 

@@ -43,9 +43,7 @@ def site_views(
     found = {}
     for key in site_ids:
         made, held = setups[key], states.get(key, {})
-        sensors = [
-            _sensor_view(s, held.get(s.code, {}), doubts.get(s.pk), made.valid_until(s.pk), now) for s in made.sensors
-        ]
+        sensors = [_sensor_view(s, held.get(s.code, {}), doubts.get(s.pk), made, now) for s in made.sensors]
         inside: dict[UUID | None, list[SensorView]] = {}
         for sensor in sensors:
             inside.setdefault(sensor.space_id, []).append(sensor)
@@ -63,7 +61,7 @@ def _site_view(site_id: UUID, spaces: Sequence[SpaceView], sensors: Sequence[Sen
 
 
 def _sensor_view(
-    sensor: Sensor, held: dict[str, Any], doubt: m.Doubt | None, valid_until: datetime | None, now: datetime
+    sensor: Sensor, held: dict[str, Any], doubt: m.Doubt | None, made: SiteSetup, now: datetime
 ) -> SensorView:
     hold_s, last_at = hold_of(sensor), _when(held.get("at_s"))
     return SensorView(
@@ -77,6 +75,7 @@ def _sensor_view(
         device_id=sensor.device_id,
         hold_s=hold_s + sensor.site.report_s,
         judges=profile_row(sensor) is not None,
+        proves=bool(held.get("is_provable")) and now.timestamp() <= made.proves_until_s(sensor),
         last_at=last_at,
         value=held.get("value"),
         since=_when(held.get("changed_s")),
@@ -85,7 +84,7 @@ def _sensor_view(
         is_silent=last_at is None or (now - last_at).total_seconds() > hold_s + sensor.site.report_s,
         doubt=doubt.kind if doubt else "",
         doubt_since=doubt.started_at if doubt else None,
-        certificate_until=valid_until,
+        certificate_until=made.valid_until(sensor.pk),
     )
 
 

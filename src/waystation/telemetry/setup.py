@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 from uuid import UUID
 
 from django.db import connection
@@ -48,6 +48,19 @@ class SiteSetup:
         """The end of the certificate of the probe that is bound to a sensor now."""
         held = self.calibrations.get(sensor_id)
         return held.valid_until if held else None
+
+    def proves_until_s(self, sensor: Sensor) -> float:
+        """Until when (Unix seconds) a reading of the sensor can prove anything; 0 when it cannot as things stand.
+
+        Its space needs an approved profile and a mapping that is not overdue, the sensor a bound certificate.
+        """
+        profile, held = profile_row(sensor), self.calibrations.get(sensor.pk)
+        if profile is None or profile.approved_at is None or held is None or not held.passed:
+            return 0.0
+        due = sensor.space.mapping_due if sensor.space else None
+        if due is None:
+            return 0.0
+        return min(held.valid_until.timestamp(), datetime.combine(due, time(), UTC).timestamp())
 
 
 def read(site_ids: Sequence[UUID]) -> dict[UUID, SiteSetup]:
@@ -115,10 +128,10 @@ def profile_row(sensor: Sensor) -> ProductProfile | None:
 def tracks_of(setup: SiteSetup) -> list[Track]:
     """A fresh track for each sensor, corrected by the offset of its probe where that passed."""
     offsets = {key: row.offset_c for key, row in setup.calibrations.items() if row.passed}
-    return [_track(sensor, offsets.get(sensor.pk, 0.0)) for sensor in setup.sensors]
+    return [_track(sensor, offsets.get(sensor.pk, 0.0), setup.proves_until_s(sensor)) for sensor in setup.sensors]
 
 
-def _track(sensor: Sensor, offset_c: float) -> Track:
+def _track(sensor: Sensor, offset_c: float, proves_until_s: float) -> Track:
     return Track(
         sensor_id=str(sensor.pk),
         code=sensor.code,
@@ -133,4 +146,6 @@ def _track(sensor: Sensor, offset_c: float) -> Track:
         profile=judging_profile(sensor),
         offset_c=offset_c,
         report_s=float(sensor.site.report_s),
+        proves_until_s=proves_until_s,
+        accepts=frozenset(sensor.space.profile.source_classes if sensor.space and sensor.space.profile else ()),
     )

@@ -21,6 +21,7 @@ class SensorView:
     device_id: UUID | None
     hold_s: float
     judges: bool
+    proves: bool  # what it last said proves something: profile, mapping, certificate, source class and guard band
     last_at: datetime | None
     value: float | None
     since: datetime | None  # since when the value stands as it is
@@ -85,11 +86,11 @@ class SpaceView:
 
     @property
     def state(self) -> str:
-        """out_of_range, not_proven or in_range_proven at this instant, by the newest readings alone."""
+        """out_high, out_low, not_proven or in_range_proven now, by the newest readings and by what proves them."""
         if self.excursions:
             return "out_high" if any(e.direction == "high" for e in self.excursions) else "out_low"
         judging = self.judging
-        if not judging or self.is_unmonitored or any(s.is_silent or s.doubt for s in judging):
+        if not judging or self.is_unmonitored or any(s.is_silent or s.doubt or not s.proves for s in judging):
             return "not_proven"
         return "in_range_proven"
 

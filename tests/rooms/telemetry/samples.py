@@ -22,8 +22,11 @@ def a_monitored_space(
     now: datetime, probes: int = 1, code: str = "fridge-1", **changes: Any
 ) -> tuple[Space, list[Sensor]]:
     """A fridge with approved profile, mapping and certified product probes."""
-    space = a_space(code=code, mapping_due=date(2027, 6, 30), mapping_report="MAP-1", **changes)
+    space = a_space(code=code, **changes)
     assert space.profile is not None
+    if space.mapping_due is None:
+        space.mapping_due, space.mapping_report = date(2027, 6, 30), "MAP-1"
+        space.save()
     if space.profile.approved_at is None:
         space.profile.approved_at = now - timedelta(days=30)
         space.profile.save()

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
+from tests.samples import a_profile
 from waystation.access.queries import system_authority
 from waystation.registry import actions as registry
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry.actions import care
 from waystation.telemetry.engine import Engine
+from waystation.telemetry.models import Calibration
 from waystation.telemetry.present import present
+from waystation.telemetry.proving import prove
 from waystation.telemetry.queries import site_view
 from waystation.telemetry.setup import changed_since, marker
 
@@ -81,6 +85,85 @@ def test_a_change_of_setup_is_seen_before_anybody_judges_again(now: datetime) ->
     assert _agrees(space, now) == "not_proven"
     registry.remove(BY, second, now=now, reason="not needed")
     assert _agrees(space, now) == "in_range_proven"
+
+
+def _unmapped(space: Space, probe: Sensor, now: datetime) -> None:
+    registry.change(BY, "space", space.pk, {"mapping_due": None}, now=now)
+
+
+def _overdue(space: Space, probe: Sensor, now: datetime) -> None:
+    registry.change(BY, "space", space.pk, {"mapping_due": now.date()}, now=now)
+
+
+def _unapproved(space: Space, probe: Sensor, now: datetime) -> None:
+    values = {n: getattr(space.profile, n) for n in ("code", "name", "low_c", "high_c", "judging_roles", "source")}
+    values |= {"edition": 2, "source_classes": ["signed_batch"]}
+    registry.change(
+        BY, "space", space.pk, {"profile": registry.create(BY, "product_profile", values, now=now)}, now=now
+    )
+
+
+def _uncertified(space: Space, probe: Sensor, now: datetime) -> None:
+    Calibration.objects.filter(sensor=probe).update(valid_until=now - timedelta(seconds=1))
+
+
+def _failed(space: Space, probe: Sensor, now: datetime) -> None:
+    Calibration.objects.filter(sensor=probe).update(passed=False)
+
+
+@pytest.mark.parametrize("weaken", [_unmapped, _overdue, _unapproved, _uncertified, _failed])
+def test_tel_04_the_present_is_proven_only_where_the_proof_would_be(
+    now: datetime, weaken: Callable[[Space, Sensor, datetime], None]
+) -> None:
+    """Heard and in range is not enough: the profile, the mapping and the certificate stand behind the word."""
+    space, (probe,) = a_monitored_space(now)
+    deliver(space, minutes(probe, now, [4.0]), now)
+    _judged(space, now)
+    assert _agrees(space, now) == "in_range_proven"
+    weaken(space, probe, now)
+    _judged(space, now)
+    space.refresh_from_db()
+    assert _agrees(space, now) == "not_proven"
+    proof = prove(space, now, now + timedelta(minutes=1))
+    assert proof is not None
+    assert proof.verdict == "not_proven"
+
+
+@pytest.mark.parametrize(
+    ("value", "source_class", "state"),
+    [
+        (4.0, "signed_batch", "in_range_proven"),
+        (4.0, "plain_file", "not_proven"),
+        (7.8, "signed_batch", "not_proven"),
+        (7.7, "signed_batch", "in_range_proven"),
+        (2.2, "signed_batch", "not_proven"),
+    ],
+)
+def test_tel_04_a_class_that_proves_nothing_and_a_guard_band_are_not_proven_now(
+    now: datetime, value: float, source_class: str, state: str
+) -> None:
+    """As the proof says of the same minute; the next good reading proves again."""
+    space, (probe,) = a_monitored_space(now, profile=a_profile(guard_band_c=0.3, approved_at=now - timedelta(days=9)))
+    deliver(space, minutes(probe, now, [value]), now, source_class)
+    engine = _judged(space, now)
+    assert _agrees(space, now) == state
+    proof = prove(space, now, now + timedelta(minutes=1))
+    assert proof is not None
+    assert proof.verdict == state
+    after = now + timedelta(minutes=1)
+    deliver(space, minutes(probe, after, [5.0]), after)
+    judge(engine, after)
+    assert _agrees(space, after) == "in_range_proven"
+
+
+def test_tel_04_a_certificate_that_runs_out_ends_the_proof_at_that_second(now: datetime) -> None:
+    """Nobody judges meanwhile; both ways to read it turn at the same instant."""
+    space, (probe,) = a_monitored_space(now)
+    Calibration.objects.filter(sensor=probe).update(valid_until=now + timedelta(seconds=30))
+    deliver(space, minutes(probe, now, [4.0]), now)
+    _judged(space, now)
+    assert _agrees(space, now + timedelta(seconds=30)) == "in_range_proven"
+    assert _agrees(space, now + timedelta(seconds=31)) == "not_proven"
 
 
 def test_the_marker_names_the_sites_that_changed_and_any_site_when_a_profile_did(now: datetime) -> None:

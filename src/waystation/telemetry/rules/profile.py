@@ -58,6 +58,10 @@ class Profile:
         """The highest provable value."""
         return float(Decimal(repr(self.high_c)) - Decimal(repr(self.guard_band_c)))
 
+    def is_provable(self, value_c: float) -> bool:
+        """True when a reading of this value can prove its time in range: inside the guard band."""
+        return self.band_low_c <= value_c <= self.band_high_c
+
     def is_outside(self, value_c: float) -> bool:
         """True when the value is outside the product range; the limits themselves are inside."""
         return value_c < self.low_c or value_c > self.high_c
