@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from waystation import wiring
-from waystation.cli import start
+from waystation.cli import serve, start
 from waystation.kernel import ids
 from waystation.kernel.clock import FastClock
 from waystation.kernel.refusals import BadInput
@@ -52,7 +52,10 @@ def run(args: argparse.Namespace) -> int:
     if args.days < 1:
         raise BadInput("demo.days", f"--days {args.days} is not a number of days.", "Use 1 or more.", field="days")
     scenario = scenario_path(args.scenario)
+    bind = _bind(args)
     data = Path(args.data) if args.data else Path(tempfile.mkdtemp(prefix="waystation-demo-"))
+    if args.json:
+        Path(args.json).touch()  # a day is not played for a summary that cannot be kept
     begin = time.monotonic()
     start.make_folder(data, {"notify": "folder", "demo": "1", "installation": "iberia.waystation.example"})
     start.load(data, None)
@@ -69,7 +72,17 @@ def run(args: argparse.Namespace) -> int:
             shutil.rmtree(data, ignore_errors=True)
         return 0
     (data / STATE_FILE).write_text(json.dumps({"at": found["to"]}))
-    return _serve(args, data, passwords)
+    return _serve(bind, data, passwords)
+
+
+def _bind(args: argparse.Namespace) -> tuple[str, int]:
+    """Where the console will be, checked before the day is played."""
+    host, port = serve.check_bind(
+        argparse.Namespace(bind=args.bind, allowed_host=[], behind_proxy=False, tls_cert="", tls_key="")
+    )
+    if not args.no_serve:
+        serve.check_free(host, port)
+    return host, port
 
 
 def scenario_path(name: str) -> Path:
@@ -165,18 +178,11 @@ def _progress() -> Callable[[float, str], None]:
     return live
 
 
-def _serve(args: argparse.Namespace, data: Path, passwords: dict[str, str]) -> int:
+def _serve(bind: tuple[str, int], data: Path, passwords: dict[str, str]) -> int:
     """The console on the demo's own clock, which goes on from the end of the day; the network keeps living."""
     from waystation.access import queries
-    from waystation.cli import serve
 
-    host, port = serve.check_bind(
-        argparse.Namespace(bind=args.bind, allowed_host=[], behind_proxy=False, tls_cert="", tls_key="")
-    )
-    if not serve.is_loopback(host):
-        raise BadInput(
-            "platform.demo_bind", "A demo is served on loopback only.", "Use --bind 127.0.0.1:8000.", field="bind"
-        )
+    host, port = bind
     print(f"\nConsole: http://{host}:{port}   (Ctrl-C ends it)\n\n  Sign in as")
     by_name = {p.email: p.name for p in queries.people()}
     for code, role in ACCOUNTS.items():

@@ -7,6 +7,7 @@ import json
 from datetime import datetime
 
 from waystation.cli import start
+from waystation.kernel.refusals import NotReady
 
 HELP = "keep a demo's network alive (started by demo)"
 
@@ -24,6 +25,8 @@ def run(args: argparse.Namespace) -> int:
     from waystation.cli.demo import STATE_FILE, scenario_path
     from waystation.simulator.live import live
 
+    if not (data / STATE_FILE).is_file():
+        raise NotReady("platform.no_demo", f"{data} holds no demo.", "Make one: waystation demo --data FOLDER.")
     end = datetime.fromisoformat(json.loads((data / STATE_FILE).read_text())["at"])
     live(scenario_path("iberia"), end, url=args.url, seed=args.seed)
     return 0
