@@ -14,6 +14,7 @@ from waystation.journeys.measures import SiteMeasures, measure_sites
 from waystation.journeys.overview import PERIODS
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput
+from waystation.kernel.units import duration_text
 from waystation.registry.models import ServiceClass, Site
 from waystation.registry.queries import sites
 from waystation.telemetry.continuity import settled_to
@@ -49,6 +50,11 @@ class Promise:
     unit: str
     now: Kept
     before: Kept
+
+    @property
+    def target_words(self) -> str:
+        """The target with its unit, as people say it."""
+        return duration_text(self.target) if self.unit == "s" else f"{self.target:g} {self.unit}"
 
 
 @dataclass(frozen=True, slots=True)
