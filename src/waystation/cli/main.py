@@ -74,7 +74,7 @@ def _run(name: str, words: list[str]) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 1
-    except Exception as error:  # a full disk or a stopped database may speak from anywhere; a person gets words
+    except Exception as error:  # because a full disk or a stopped database speaks from anywhere
         if (said := failures.in_words(error)) is None:
             raise
         return _say(name, said)

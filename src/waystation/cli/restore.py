@@ -165,8 +165,8 @@ def bring_back(
         if target.exists():
             target.rmdir()
         partial.rename(target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)  # half a folder would stand in the way of the next try
+    except BaseException:  # because half a folder would stand in the way of the next try
+        shutil.rmtree(partial, ignore_errors=True)
         raise
 
 

@@ -115,7 +115,7 @@ def made_whole(data: Path, settings: dict[str, str]) -> Iterator[None]:
     make_folder(data, settings)
     try:
         yield
-    except BaseException:
+    except BaseException:  # because half an installation is none, whatever stopped it
         for path in [data] if before is None else [p for p in data.iterdir() if p not in before]:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         raise
