@@ -54,7 +54,8 @@ def _fact(key: str, value: Any, zone: str, names: Mapping[str, str]) -> str:
 def _decision(held: Mapping[str, Any], names: Mapping[str, str]) -> str:
     by = [names.get(one, "" if _is_id(one) else _say(one)) for one in str(held.get("by", "")).split(",")]
     whom = " and ".join(filter(None, by))
-    reason = _say(str(held.get("reason", "")))
+    said = str(held.get("reason") or "")
+    reason = names.get(said, "") if _is_id(said) else "" if _instant(said) else _say(said)
     return f"{reason} ({whom})" if whom and reason else reason
 
 
