@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from waystation import wiring
+from waystation.kernel.refusals import BadInput
 
 PACKAGE = Path(__file__).resolve().parent
 DATA = Path(os.environ.get("WAYSTATION_DATA") or Path.home() / ".local/share/waystation").resolve()
@@ -37,7 +38,12 @@ def _database(url: str) -> dict[str, Any]:
         options = {"transaction_mode": "IMMEDIATE", "init_command": pragmas, "timeout": 10}
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": unquote(parts.path), "OPTIONS": options}
     if parts.scheme not in ("postgresql", "postgres"):
-        raise ValueError(f"database_url {url!r} is neither sqlite:/// nor postgresql://")
+        raise BadInput(
+            "platform.database_url",
+            f"The database URL begins with {parts.scheme or 'nothing'}://, which is neither sqlite nor postgresql.",
+            "Write postgresql://user@host/name, or leave it out for SQLite.",
+            field="database-url",
+        )
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),

@@ -18,7 +18,8 @@ from tests.samples import a_device, a_model, a_service_class, a_site
 from waystation.access import actions as access
 from waystation.access.models import Person
 from waystation.evidence import keys, sequencer
-from waystation.evidence.models import Event, LogEntry, LogPosition
+from waystation.evidence.actions import NewEntry, NewMessage, record
+from waystation.evidence.models import Event, LogEntry, LogPosition, OutboxMessage
 from waystation.evidence.rules import merkle
 from waystation.incidents import actions as incidents
 from waystation.incidents import queries as incidents_read
@@ -142,7 +143,16 @@ def test_d9_a_persons_fields_can_go_and_every_entry_still_verifies(log_folder: N
     leaves = {e.seq: bytes(e.leaf) for e in LogEntry.objects.all()}
     for word in (b"Zenobia", b"zenobia", b"Quill", b"123 987", b"frost"):
         assert [seq for seq, leaf in leaves.items() if word in leaf] == []
-    Person.objects.filter(pk=person.pk).update(name="erased", email="erased@example.org", phone="")
+    page = NewMessage("page", person.email, "page-1", "Fridge 1")
+    record([], messages=[page], entry=NewEntry("alarms.paged", row.pk, system(), now))
+    sequencer.run(now)
+    leaves = {e.seq: bytes(e.leaf) for e in LogEntry.objects.all()}
+    access.erase_person(system(), person.pk, reason="asked by the person", now=now)
+    sequencer.run(now)
+    held = [str(list(model.objects.values())) for model in (Person, OutboxMessage, LogEntry, Event)]
+    assert [word for word in ("Zenobia", "zenobia", "123 987") if any(word in rows for rows in held)] == []
+    assert {e.seq: bytes(e.leaf) for e in LogEntry.objects.filter(seq__in=leaves)} == leaves
+    leaves = {e.seq: bytes(e.leaf) for e in LogEntry.objects.all()}
     assert [e.pk for e in Event.objects.all() if "Zenobia" in str(e.data)] == []
     assert incidents_read.timeline(row.pk)[-1].data["text"] == "Zenobia Quill saw frost"
     Note.objects.update(text="erased")

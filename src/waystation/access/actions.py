@@ -6,6 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -14,10 +15,12 @@ from django.db import transaction
 from waystation.access import queries, rules
 from waystation.access.models import Grant, Machine, Person, Reply, WelcomeLink
 from waystation.evidence.actions import NewEntry, Receipt, record
+from waystation.evidence.queries import addressed_to
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotFound
 
 WELCOME_FOR = timedelta(hours=24)
+ERASED_AT = "erased.invalid"  # a domain that no mail reaches (RFC 2606)
 SHARED_WORDS = ("shared", "team", "generic", "everyone")
 
 
@@ -152,6 +155,40 @@ def end_grant(by: Authority, grant_id: UUID, *, reason: str, now: datetime) -> R
     return record([grant], entry=NewEntry("access.role_ended", grant.person_id, by, now, grant.site_id, reason, facts))
 
 
+def erase_person(by: Authority, person_id: UUID, *, reason: str, now: datetime) -> Person:
+    """Take a person's own fields away for good: name, addresses, employer, shifts, and the address on what was sent.
+
+    The account ends with its grants; what the person did stays proved, because entries name people by id alone.
+    Repeating it changes nothing.
+    """
+    by.require("access.administer")
+    if not reason.strip():
+        raise BadInput("access.reason", "No reason is given.", "Say who asked for it.", field="reason", value=reason)
+    if by.principal_id == person_id:
+        raise Conflict("access.erase_self", "Nobody erases themselves.", "Ask another administrator.")
+    with transaction.atomic():
+        person = Person.objects.select_for_update().filter(pk=person_id).first() or _person(person_id)
+        address = f"{person.pk}@{ERASED_AT}"
+        if person.email == address:
+            return person
+        messages = addressed_to(person.email)
+        for message in messages:
+            message.recipient = address
+            if message.sent_at is None and message.gave_up_at is None:
+                message.gave_up_at = now
+        ended = [g for g in person.grants.all() if g.until is None or g.until > now]
+        for grant in ended:
+            grant.until = now
+        EmailAddress.objects.filter(user=person).delete()
+        person.email, person.name, person.phone, person.employer = address, "Erased person", "", ""
+        person.shifts, person.qualifications, person.is_active = [], [], False
+        person.set_unusable_password()
+        facts = {"messages": len(messages), "grants_ended": len(ended)}
+        entry = NewEntry("access.person_erased", person.pk, by, now, reason=reason, facts=facts)
+        record([person, *ended, *messages], entry=entry)
+    return person
+
+
 def create_machine(
     by: Authority, *, name: str, role: str, now: datetime, site_id: UUID | None = None, public_key: str = ""
 ) -> tuple[Machine, str]:
@@ -220,11 +257,7 @@ def use_welcome_link(token: str, *, email: str, name: str, password: str, now: d
     with transaction.atomic():
         link = WelcomeLink.objects.select_for_update().filter(token_hash=queries.hash_of(token)).first()
         if link is None or link.used_at is not None or link.expires_at <= now:
-            raise NotFound(
-                "access.welcome_ended",
-                "This link was used or has expired.",
-                "Make a new one: waystation access welcome.",
-            )
+            raise queries.welcome_ended()
         if link.person is None:
             person = create_person(system, email=email, name=name, password=password, now=now)
             grant_role(system, person.pk, "administrator", now=now)

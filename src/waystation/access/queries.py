@@ -11,7 +11,7 @@ from django.db.models import Q
 from waystation.access import rules
 from waystation.access.models import Grant, Machine, Person, Reply, WelcomeLink
 from waystation.kernel.authority import EVERYWHERE, Authority
-from waystation.kernel.refusals import NotSignedIn
+from waystation.kernel.refusals import NotFound, NotSignedIn
 
 SYSTEM_ID = UUID("00000000-0000-7000-8000-000000000001")
 
@@ -29,7 +29,8 @@ def authority_of_person(person: Person, now: datetime, *, strength: str = "passw
         held = [(role, str(site) if site else None) for role, site in live.values_list("role", "site_id")]
     roles = tuple(sorted({role for role, _ in held}))
     shown = hash_of(session)[:16] if session else ""
-    return Authority(person.pk, person.name, roles, rules.grants_of(held), strength=strength, session=shown)
+    grants = rules.grants_of(held)
+    return Authority(person.pk, person.name, roles, grants, strength=strength, session=shown, terms=rules.TERMS)
 
 
 def authority_of_token(token: str, now: datetime) -> Authority:
@@ -51,8 +52,9 @@ def authority_of_machine(machine: Machine, now: datetime, *, strength: str) -> A
             "Enrol it again.",
         )
     held = [(machine.role, str(machine.site_id) if machine.site_id else None)]
+    grants = rules.grants_of(held)
     return Authority(
-        machine.pk, machine.name, (machine.role,), rules.grants_of(held), is_machine=True, strength=strength
+        machine.pk, machine.name, (machine.role,), grants, is_machine=True, strength=strength, terms=rules.TERMS
     )
 
 
@@ -60,6 +62,23 @@ def system_authority(loop: str) -> Authority:
     """The authority under which the platform's own loops act; `loop` names which one."""
     grants = {permission: frozenset({EVERYWHERE}) for permission in rules.PERMISSIONS}
     return Authority(SYSTEM_ID, f"waystation {loop}", ("system",), grants, is_machine=True, strength="system")
+
+
+def invited_by(token: str, now: datetime) -> Person | None:
+    """The person whom a welcome link opens an account for; None makes the first administrator. NotFound when over."""
+    link = WelcomeLink.objects.select_related("person").filter(token_hash=hash_of(token)).first()
+    if link is None or link.used_at is not None or link.expires_at <= now:
+        raise welcome_ended()
+    return link.person
+
+
+def welcome_ended() -> NotFound:
+    """What is said of a link that opens nothing."""
+    return NotFound(
+        "access.welcome_ended",
+        "This link was used or has expired.",
+        "An administrator makes a new one: waystation access welcome, or waystation access person invite.",
+    )
 
 
 def machine(machine_id: UUID) -> Machine | None:
@@ -104,12 +123,6 @@ def people_in_role(role: str, site_id: UUID | None, now: datetime) -> list[Perso
     if site_id is not None:
         live = live.filter(Q(site_id=None) | Q(site_id=site_id))
     return list(Person.objects.filter(pk__in=live.values("person_id"), is_active=True).order_by("name"))
-
-
-def invited_by(token: str) -> Person | None:
-    """Whose account a welcome link opens; None when it makes an administrator or is not known."""
-    link = WelcomeLink.objects.filter(token_hash=hash_of(token)).select_related("person").first()
-    return None if link is None else link.person
 
 
 def never_opened() -> list[Person]:

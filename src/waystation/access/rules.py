@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from waystation.kernel.authority import EVERYWHERE
+from waystation.kernel.authority import EVERYWHERE, Terms
 
 PERMISSIONS: Mapping[str, str] = {
     "access.administer": "create people and machines, grant and end roles",
@@ -86,6 +86,14 @@ ROLES: Mapping[str, frozenset[str]] = {
         "system": " ".join(sorted(PERMISSIONS)),
     }.items()
 }
+# roles that are not said as they are written
+_SAID = {"quality": "QA", "it": "IT", "system": "the platform", "break_glass_officer": "break-glass officer"}
+ROLE_WORDS: Mapping[str, str] = {name: _SAID.get(name, name.replace("_", " ")) for name in ROLES}
+TERMS = Terms(
+    PERMISSIONS,
+    {p: tuple(r for r, held in ROLES.items() if p in held and r != "system") for p in PERMISSIONS},
+    ROLE_WORDS,
+)
 HUMAN_ROLES = tuple(name for name in ROLES if name not in ("gateway", "system"))
 MACHINE_ROLES = ("gateway", "integrator", "auditor")
 # nobody may hold both: the first does the work that the second releases

@@ -28,6 +28,16 @@ class EscalationPolicy(Row):
     at = models.DateTimeField()
     replaced_at = models.DateTimeField(null=True)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "severity"], condition=models.Q(replaced_at=None), name="one_policy_per_site"
+            ),
+            models.UniqueConstraint(
+                fields=["severity"], condition=models.Q(replaced_at=None, site=None), name="one_policy_everywhere"
+            ),
+        ]
+
 
 class Alarm(Row):
     """Something that needs a timely response; facts with instants, the state derived from them."""

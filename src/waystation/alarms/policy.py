@@ -26,6 +26,7 @@ from waystation.kernel.refusals import BadInput, Conflict
 from waystation.registry.queries import one
 
 LOOK_BACK_DAYS = 30
+POLICY_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +116,20 @@ def set_policy(
     for level in policy.levels:
         for role in level.roles:
             _check_role(role)
-    with transaction.atomic():
-        held = EscalationPolicy.objects.select_for_update().filter(severity=severity, replaced_at=None)
-        before = [p for p in held if p.site_id == site_id]
-        for old in before:
-            old.replaced_at = now
-        row = EscalationPolicy(site_id=site_id, severity=severity, levels=policy.as_list(), at=now)
-        entry = NewEntry("alarms.policy_set", row.pk, by, now, site_id, facts={"levels": policy.as_list()})
-        record([*before, row], entry=entry)
-    return row
+    row = EscalationPolicy(site_id=site_id, severity=severity, levels=policy.as_list(), at=now)
+    entry = NewEntry("alarms.policy_set", row.pk, by, now, site_id, facts={"levels": policy.as_list()})
+    for _ in range(POLICY_TRIES):
+        try:
+            with transaction.atomic():
+                held = EscalationPolicy.objects.select_for_update().filter(severity=severity, replaced_at=None)
+                before = [p for p in held if p.site_id == site_id]
+                for old in before:
+                    old.replaced_at = now
+                record([*before, row], entry=entry)
+            return row
+        except IntegrityError:  # somebody set one meanwhile: theirs is read and replaced
+            continue
+    raise Conflict("alarms.policy_race", "Others set this policy at the same time.", "Read theirs, then set it again.")
 
 
 def add_rotation(

@@ -148,6 +148,12 @@ def grant(request: HttpRequest, person_id: UUID, body: GrantIn) -> Status[dict[s
     return Status(201, {"id": made.pk})
 
 
+@router.post("/people/{person_id}/erase", response=PersonOut)
+def erase_person(request: HttpRequest, person_id: UUID, body: ReasonIn) -> object:
+    """Take a person's own fields away for good; what they did stays proved."""
+    return actions.erase_person(by(request), person_id, reason=body.reason, now=wiring.clock().now())
+
+
 @router.post("/grants/{grant_id}/end", response=dict[str, str])
 def end_grant(request: HttpRequest, grant_id: UUID, body: ReasonIn) -> dict[str, str]:
     """End a role."""

@@ -11,15 +11,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from waystation import wiring
-from waystation.cli import start
+from waystation.cli import serve, start
 from waystation.kernel import ids
 from waystation.kernel.clock import FastClock
-from waystation.kernel.refusals import BadInput
+from waystation.kernel.refusals import BadInput, NotReady
 
 HELP = "play a scripted day through the product, tell its story, then serve the console"
 ACCOUNTS = {
@@ -33,7 +34,41 @@ ACCOUNTS = {
     "marc-vidal": "auditor",
     "irene-vega": "administrator",
 }
-STATE_FILE = "demo.json"
+STATE_FILE, LIVES_FILE = "demo.json", "demo-lives"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the scripted day ended, so that the served demo goes on from there: same keys, boots counted on.
+
+    The file is written once: the demo's clock is read from the instant at which that was done.
+    """
+
+    at: str
+    scenario: str
+    seed: int
+    boots: dict[str, int]
+
+    def write(self, data: Path) -> None:
+        """Keep it in a demo's folder."""
+        (data / STATE_FILE).write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, data: Path) -> State:
+        """What was kept there; NotReady when the folder holds no demo."""
+        if not (data / STATE_FILE).is_file():
+            raise NotReady("platform.no_demo", f"{data} holds no demo.", "Make one: waystation demo --data FOLDER.")
+        return cls(**json.loads((data / STATE_FILE).read_text()))
+
+
+def next_life(data: Path) -> int:
+    """How often the network was brought to life after the day, this time included; counted before it says anything."""
+    path = data / LIVES_FILE
+    lives = 1 + (int(path.read_text()) if path.is_file() else 0)
+    partial = path.with_suffix(".partial")
+    partial.write_text(str(lives))
+    partial.replace(path)
+    return lives
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,13 +87,16 @@ def run(args: argparse.Namespace) -> int:
     if args.days < 1:
         raise BadInput("demo.days", f"--days {args.days} is not a number of days.", "Use 1 or more.", field="days")
     scenario = scenario_path(args.scenario)
+    bind = _bind(args)
     data = Path(args.data) if args.data else Path(tempfile.mkdtemp(prefix="waystation-demo-"))
+    if args.json:
+        Path(args.json).touch()  # a day is not played for a summary that cannot be kept
     begin = time.monotonic()
     start.make_folder(data, {"notify": "folder", "demo": "1", "installation": "iberia.waystation.example"})
     start.load(data, None)
     start.migrate()
     passwords = {code: secrets.token_urlsafe(9) for code in ACCOUNTS}
-    found = play(scenario, seed=args.seed, days=args.days, passwords=passwords, say=_progress())
+    found, boots = play(scenario, seed=args.seed, days=args.days, passwords=passwords, say=_progress())
     if args.json:
         Path(args.json).write_text(json.dumps(found, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
     from waystation.cli.story import tell
@@ -68,8 +106,18 @@ def run(args: argparse.Namespace) -> int:
         if not args.data:
             shutil.rmtree(data, ignore_errors=True)
         return 0
-    (data / STATE_FILE).write_text(json.dumps({"at": found["to"]}))
-    return _serve(args, data, passwords)
+    State(found["to"], args.scenario, args.seed, boots).write(data)
+    return _serve(bind, data, passwords)
+
+
+def _bind(args: argparse.Namespace) -> tuple[str, int]:
+    """Where the console will be, checked before the day is played."""
+    host, port = serve.check_bind(
+        argparse.Namespace(bind=args.bind, allowed_host=[], behind_proxy=False, tls_cert="", tls_key="")
+    )
+    if not args.no_serve:
+        serve.check_free(host, port)
+    return host, port
 
 
 def scenario_path(name: str) -> Path:
@@ -91,8 +139,8 @@ def scenario_path(name: str) -> Path:
 
 def play(
     scenario: Path, *, seed: int, days: int, passwords: dict[str, str], say: Callable[[float, str], None]
-) -> dict[str, Any]:
-    """Play the scripted day, and quiet days after it; returns the summary."""
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Play the scripted day, and quiet days after it; returns the summary, and the last boot of each gateway."""
     from django.core.handlers.wsgi import WSGIHandler
 
     from waystation.evidence import placed, sequencer
@@ -131,7 +179,9 @@ def play(
         sequencer.run(clock.now())
         say(1.0, "reading the day back")
         day.prove(placed.trust(network.raw["network"]["slug"]))
-        return summary(day.player, START, end, day.steps()) | {"notes": day.noted, "refused": len(day.player.refusals)}
+        told = summary(day.player, START, end, day.steps())
+        boots = {code: agent.gateway.boot for code, agent in world.sites.items()}
+        return told | {"notes": day.noted, "refused": len(day.player.refusals)}, boots
     finally:
         wiring.use_clock(before_clock)
         ids.use(before_ids)
@@ -165,18 +215,11 @@ def _progress() -> Callable[[float, str], None]:
     return live
 
 
-def _serve(args: argparse.Namespace, data: Path, passwords: dict[str, str]) -> int:
+def _serve(bind: tuple[str, int], data: Path, passwords: dict[str, str]) -> int:
     """The console on the demo's own clock, which goes on from the end of the day; the network keeps living."""
     from waystation.access import queries
-    from waystation.cli import serve
 
-    host, port = serve.check_bind(
-        argparse.Namespace(bind=args.bind, allowed_host=[], behind_proxy=False, tls_cert="", tls_key="")
-    )
-    if not serve.is_loopback(host):
-        raise BadInput(
-            "platform.demo_bind", "A demo is served on loopback only.", "Use --bind 127.0.0.1:8000.", field="bind"
-        )
+    host, port = bind
     print(f"\nConsole: http://{host}:{port}   (Ctrl-C ends it)\n\n  Sign in as")
     by_name = {p.email: p.name for p in queries.people()}
     for code, role in ACCOUNTS.items():

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         for one in found:
             print(f"{one.code}: {one.words}\n  next: {one.next_step}")
-        print(f"{len(found)} findings" if found else "All is well.")
+        print(f"{len(found)} finding{'s' if len(found) > 1 else ''}" if found else "All is well.")
     return 1 if found else 0
 
 
@@ -50,6 +50,9 @@ def _database() -> Iterator[Finding]:
     from waystation.journeys.doctor import Finding, findings
 
     try:
+        if start.is_empty():
+            yield Finding("database.empty", start.EMPTY, start.EMPTY_STEP)
+            return
         if waiting := start.unapplied():
             words = f"The database is {len(waiting)} steps behind this version."
             yield Finding("database.unmigrated", words, "Run: waystation migrate.")

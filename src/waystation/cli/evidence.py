@@ -20,7 +20,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """The verbs and their words."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     make = verbs.add_parser("pack", help="make the pack of a site and a period")
-    start.installation_options(make)
     make.add_argument("--site", required=True, metavar="CODE")
     make.add_argument(
         "--from", dest="from_", required=True, metavar="T", help="RFC 3339, for example 2026-11-01T00:00Z"
@@ -37,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     make.add_argument("-o", "--output", required=True, metavar="PACK.zip", type=Path)
     trust = verbs.add_parser("trust", help="the keys of this installation, for an auditor's own file")
-    start.installation_options(trust)
+    start.installation_options(parser, make, trust)
     trust.add_argument("--log", metavar="NAME", help="the network's slug (needed when there are several)")
     trust.add_argument("--with-head", action="store_true", help="pin the newest head too; packs then name its size")
     trust.add_argument("-o", "--output", required=True, metavar="TRUST.json", type=Path)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-from datetime import datetime
 
 from waystation.cli import start
 
@@ -15,15 +13,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Words of the command."""
     start.installation_options(parser)
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the demo's console answers")
-    parser.add_argument("--seed", type=int, default=7)
 
 
 def run(args: argparse.Namespace) -> int:
     """Let gateways send and the worker work until told to stop."""
     data = start.use(args)
-    from waystation.cli.demo import STATE_FILE, scenario_path
+    from waystation.cli.demo import State, next_life, scenario_path
     from waystation.simulator.live import live
 
-    end = datetime.fromisoformat(json.loads((data / STATE_FILE).read_text())["at"])
-    live(scenario_path("iberia"), end, url=args.url, seed=args.seed)
+    state = State.read(data)
+    # a boot whose numbers were sent is never counted again, however the process before this one ended
+    before = next_life(data) - 1
+    boots = {code: boot + before for code, boot in state.boots.items()}
+    live(scenario_path(state.scenario), url=args.url, seed=state.seed, boots=boots)
     return 0

@@ -10,6 +10,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from waystation.cli import failures
 from waystation.cli.health.lifeline import hang_on
 from waystation.kernel.refusals import Refusal
 from waystation.kernel.version import VERSION
@@ -67,15 +68,23 @@ def _run(name: str, words: list[str]) -> int:
     try:
         return int(module.run(args))
     except Refusal as refusal:
-        print(f"waystation {name}: {refusal.message}", file=sys.stderr)
-        if refusal.next_step:
-            print(f"  next: {refusal.next_step}", file=sys.stderr)
-        return 1
+        return _say(name, refusal)
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 1
+    except Exception as error:  # because a full disk or a stopped database speaks from anywhere
+        if (said := failures.in_words(error)) is None:
+            raise
+        return _say(name, said)
+
+
+def _say(name: str, refusal: Refusal) -> int:
+    print(f"waystation {name}: {refusal.message}", file=sys.stderr)
+    if refusal.next_step:
+        print(f"  next: {refusal.next_step}", file=sys.stderr)
+    return 1
 
 
 def _overview() -> str:

@@ -18,7 +18,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Words of the command."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     take = verbs.add_parser("import", help="say what a file would do, line by line; --apply does it")
-    start.installation_options(take)
     take.add_argument("file", metavar="FILE", type=Path)
     take.add_argument("--kind", required=True, choices=("site", "device", "circuit"))
     take.add_argument("--format", choices=("csv", "netbox"), default="csv")
@@ -27,14 +26,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     take.add_argument("--system", default="", metavar="NAME", help="whose ids external_id holds (netbox: netbox)")
     take.add_argument("--apply", action="store_true")
     whole = verbs.add_parser("load", help="say what a network's file would make, record by record; --apply makes it")
-    start.installation_options(whole)
     whole.add_argument("file", metavar="FILE.json", type=Path)
     whole.add_argument("--apply", action="store_true")
     state = verbs.add_parser("assess", help="the current state of all sites as CSV, with a count of blank cells")
-    start.installation_options(state)
     state.add_argument("-o", "--out", type=Path, metavar="FILE.csv", help="default: the terminal")
     back = verbs.add_parser("undo", help="take an import back, while nothing else changed its rows")
-    start.installation_options(back)
+    start.installation_options(parser, take, whole, state, back)
     back.add_argument("id", metavar="ID")
     back.add_argument("--reason", default="")
 

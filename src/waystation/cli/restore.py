@@ -160,6 +160,19 @@ def bring_back(
     """Write the folder beside its place and move it there when it is whole."""
     partial = target.with_name(target.name + ".partial")
     files.demand_empty(partial, "restore")
+    try:
+        _fill(args, partial, keys, known)
+        if target.exists():
+            target.rmdir()
+        partial.rename(target)
+    except BaseException:  # because half a folder would stand in the way of the next try
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _fill(
+    args: argparse.Namespace, partial: Path, keys: dict[str, bytes], known: tuple[str, int, bytes] | None
+) -> None:
     (partial / "secrets").mkdir(parents=True, mode=0o700)
     for name in ("telemetry", "tiles"):
         if (args.folder / name).is_dir():
@@ -178,9 +191,6 @@ def bring_back(
     else:
         databases.bring_back(_postgresql(args, partial), args.folder / databases.POSTGRESQL)
         check_restored(args.folder, known)
-    if target.exists():
-        target.rmdir()
-    partial.rename(target)
 
 
 def _postgresql(args: argparse.Namespace, partial: Path) -> dict[str, Any]:
@@ -199,8 +209,15 @@ def _postgresql(args: argparse.Namespace, partial: Path) -> dict[str, Any]:
 
 def _keys(args: argparse.Namespace) -> dict[str, bytes]:
     path = args.folder / "keys.sealed"
-    if not path.is_file() or args.passphrase_file is None:
+    if args.passphrase_file is None:
         return {}
+    if not path.is_file():
+        raise BadInput(
+            "platform.no_keys",
+            "This backup holds no keys that a passphrase opens.",
+            "Leave --passphrase-file out, and put secrets/ back from where it is kept.",
+            field="passphrase-file",
+        )
     return sealed.unseal(path.read_bytes(), sealed.passphrase_of(args.passphrase_file))
 
 

@@ -6,6 +6,8 @@ import argparse
 import ipaddress
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -15,7 +17,7 @@ from types import FrameType
 from waystation.cli import start
 from waystation.cli.health import last_gasp
 from waystation.cli.health.lifeline import Lifeline
-from waystation.kernel.refusals import BadInput
+from waystation.kernel.refusals import BadInput, Conflict
 
 HELP = "serve the console, the API and the worker on 127.0.0.1:8000"
 RESTART_AFTER_S = (0.5, 1.0, 2.0, 5.0, 10.0)
@@ -35,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     """Start the parts and keep them running until told to stop."""
     host, port = check_bind(args)
     start.use(args)
+    check_tls(args.tls_cert, args.tls_key)
+    check_free(host, port)
     from django.conf import settings
 
     if settings.DEMO and not is_loopback(host):
@@ -79,6 +83,43 @@ def check_bind(args: argparse.Namespace) -> tuple[str, int]:
         os.environ["WAYSTATION_ALLOWED_HOSTS"] = ",".join(args.allowed_host)
         os.environ["WAYSTATION_BEHIND_PROXY" if args.behind_proxy else "WAYSTATION_TLS"] = "1"
     return host.strip("[]"), int(port)
+
+
+def check_tls(cert: str | None, key: str | None) -> None:
+    """Refuse a certificate and key that cannot be served, before anything is started."""
+    if not cert and not key:
+        return
+    try:
+        if not cert or not key:
+            raise ValueError("one of the two is not named")
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(cert, key, password=_no_password)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise BadInput(
+            "platform.tls",
+            f"--tls-cert {cert} with --tls-key {key} cannot be served: {getattr(error, 'strerror', None) or error}.",
+            "Name a PEM certificate and its key without a passphrase.",
+            field="tls-cert",
+            value=cert,
+        ) from None
+
+
+def _no_password() -> str:
+    raise ValueError("the key has a passphrase")
+
+
+def check_free(host: str, port: int) -> None:
+    """Refuse an address that this machine does not have, or that somebody listens on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Conflict(
+                "platform.bind_taken",
+                f"{host}:{port} cannot be listened on: {error.strerror or error}.",
+                "End what listens there, or choose another with --bind HOST:PORT.",
+            ) from None
 
 
 def _reach(host: str) -> str:

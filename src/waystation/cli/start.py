@@ -5,19 +5,34 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from waystation.kernel.refusals import Conflict, NotReady
 
+EMPTY = "The database is empty: nothing that was recorded is in it."
+EMPTY_STEP = "Check database_url, or bring a backup back: waystation restore. A new one: waystation migrate."
 DEFAULT = Path("~/.local/share/waystation")
 
 
-def installation_options(parser: argparse.ArgumentParser) -> None:
-    """The options that every command on an installation takes."""
-    parser.add_argument(
-        "--data", metavar="FOLDER", help=f"the installation's folder (default: $WAYSTATION_DATA, else {DEFAULT})"
-    )
-    parser.add_argument("--database-url", metavar="URL", help="postgresql://... ; default: SQLite inside the folder")
+def installation_options(parser: argparse.ArgumentParser, *verbs: argparse.ArgumentParser) -> None:
+    """The options that every command on an installation takes; with `verbs` they may stand before or after the verb."""
+    for one in (parser, *verbs):
+        held = None if one is parser else argparse.SUPPRESS  # a verb without the option keeps what stood before it
+        one.add_argument(
+            "--data",
+            metavar="FOLDER",
+            default=held,
+            help=f"the installation's folder (default: $WAYSTATION_DATA, else {DEFAULT})",
+        )
+        one.add_argument(
+            "--database-url",
+            metavar="URL",
+            default=held,
+            help="postgresql://... ; default: SQLite inside the folder",
+        )
 
 
 def folder_of(args: argparse.Namespace) -> Path:
@@ -31,6 +46,8 @@ def use(args: argparse.Namespace, *, migrated: bool = True) -> Path:
     if not (data / "secrets" / "secret_key").is_file():
         raise NotReady("platform.no_installation", f"There is no installation in {data}.", "Make one: waystation init.")
     load(data, args.database_url)
+    if migrated and is_empty():
+        raise NotReady("platform.database_empty", EMPTY, EMPTY_STEP)
     if migrated and (waiting := unapplied()):
         raise NotReady(
             "platform.unmigrated",
@@ -61,6 +78,14 @@ def unapplied() -> list[str]:
     return [f"{step.app_label}.{step.name}" for step, _ in plan]
 
 
+def is_empty() -> bool:
+    """True when nothing of any version was ever put into the database that is reached, or all of it is gone."""
+    from django.db import connection
+    from django.db.migrations.recorder import MigrationRecorder
+
+    return not MigrationRecorder(connection).applied_migrations()
+
+
 def migrate() -> None:
     """Bring the database to this version."""
     from django.core.management import call_command
@@ -81,6 +106,19 @@ def make_folder(data: Path, settings: dict[str, str] | None = None) -> None:
     (data / "waystation.toml").write_text(
         "# Settings of this installation; the environment overrides them.\n" + "\n".join(lines) + "\n"
     )
+
+
+@contextmanager
+def made_whole(data: Path, settings: dict[str, str]) -> Iterator[None]:
+    """A new installation's folder, which goes again when what follows fails: half an installation is none."""
+    before = set(data.iterdir()) if data.is_dir() else None
+    make_folder(data, settings)
+    try:
+        yield
+    except BaseException:  # because half an installation is none, whatever stopped it
+        for path in [data] if before is None else [p for p in data.iterdir() if p not in before]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        raise
 
 
 def write_secret(path: Path, content: bytes) -> None:

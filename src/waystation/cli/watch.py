@@ -12,10 +12,12 @@ import threading
 import time
 from email.message import EmailMessage
 from types import FrameType
+from urllib.parse import urlsplit
 
 from waystation.cli.health import silence
 from waystation.kernel.refusals import BadInput
 
+LONGEST_S = 86_400.0
 HELP = "watch a platform from another machine, and say when it cannot record"
 
 
@@ -37,10 +39,7 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput(
             "platform.watch_nobody", "Nobody would be told.", "Add --smtp HOST:PORT with --to, or --command."
         )
-    if args.every <= 0 or args.silent_after <= 0:
-        raise BadInput(
-            "platform.watch_time", "Times are more than 0 seconds.", "Write 15.", field="every", value=str(args.every)
-        )
+    check(args)
     over = threading.Event()
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -54,6 +53,22 @@ def run(args: argparse.Namespace) -> int:
         look(args, state, time.monotonic())
         over.wait(args.every)
     return 0
+
+
+def check(args: argparse.Namespace) -> None:
+    """Refuse what could never watch or never tell: found at the start, not in the night when it matters."""
+    for name in ("every", "silent_after", "repeat"):
+        if not 0 < (seconds := getattr(args, name)) <= LONGEST_S:
+            option = name.replace("_", "-")
+            words = f"--{option} {seconds:g} is not between 0 and {LONGEST_S:g} seconds."
+            raise BadInput("platform.watch_time", words, "Write 30.", field=option, value=str(seconds))
+    parts = urlsplit(args.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        words = f"--url {args.url} is no address that can be asked."
+        raise BadInput("platform.watch_url", words, "Write http://HOST:8000.", field="url", value=args.url)
+    if args.smtp and not args.smtp.rpartition(":")[2].isdecimal():
+        words = f"--smtp {args.smtp} is not HOST:PORT."
+        raise BadInput("platform.watch_smtp", words, "Write mail.example.org:25.", field="smtp", value=args.smtp)
 
 
 def look(args: argparse.Namespace, state: silence.Silence, now_s: float) -> silence.Said | None:

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from waystation import wiring
 from waystation.console.frame import who
 from waystation.kernel.ids import new_id
+from waystation.registry import queries as registry
 from waystation.spares import queries
 from waystation.spares.actions.desk import NewScan, resolve_scan, take_scans
 
@@ -56,6 +57,7 @@ def desk(request: HttpRequest, code: str) -> HttpResponse:
     by = who(request)
     hub = queries.hub(by, code)
     held = queries.desk(by, hub.pk)
+    by_code, by_group = registry.part_names()
     shelves = [s for s in queries.shelves() if s.place == hub.name]
     context = {
         "section": SECTION,
@@ -65,7 +67,8 @@ def desk(request: HttpRequest, code: str) -> HttpResponse:
         "away": [d for d in held.on_the_way if d.state != "picked"],
         "shelves": shelves,
         "short": [s for s in shelves if s.outcome == "short"],
-        "stock": queries.stock(by, hub_id=hub.pk),
+        "stock": [(s, by_code.get(s.part, s.part)) for s in queries.stock(by, hub_id=hub.pk)],
+        "groups": by_group,
         "sayings": SAYINGS,
         "words": WORDS,
         "client_id": new_id(),

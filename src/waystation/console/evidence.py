@@ -158,6 +158,6 @@ def story(request: HttpRequest) -> HttpResponse:
             "end_text": f"{end.astimezone(zone):%Y-%m-%dT%H:%M}",
             "lines": [line for line in lines if not wanted or line.source in wanted],
             "all": len(lines),
-            "sources": [(s, s in wanted) for s in ("entry", "sent", "signal", "reading")],
+            "sources": [(s, not wanted or s in wanted) for s in ("entry", "sent", "signal", "reading")],
         }
     return render(request, "evidence/story.html", context)

@@ -42,10 +42,14 @@ def snapshot(by: Authority, now: datetime) -> dict[str, list[dict[str, str]]]:
             if by.may("registry.read", d.space.site_id)]  # fmt: skip
     waits = [_line(f"Approval: {a.run.site.name}, {a.step.replace('_', ' ')}", a.expires_at, "until") for a in
              runbooks.waiting(by, now)]  # fmt: skip
-    asked = [(j.instruction or f"{j.run.site.name}, {j.step}", j.started_at) for j in runbooks.instructions(by)]
+    asked = [(_at_site(j.run.site.name, j.instruction or j.step), j.started_at) for j in runbooks.instructions(by)]
     waits += [_line(f"Asked of a person: {words}", since, "since") for words, since in asked]
     waits += [_line(f"QA: {i.name}, {i.title}", i.quality_task_at or now, "since") for i in queries.quality_tasks(by)]
     return {"open": opened, "suppressed": quiet, "unmonitored": dark, "waiting": waits}
+
+
+def _at_site(site: str, words: str) -> str:
+    return words if words.startswith(site) else f"{site}: {words}"
 
 
 def _line(words: str, at: datetime, note: str) -> dict[str, str]:
@@ -75,11 +79,16 @@ def hand_over(request: HttpRequest) -> HttpResponse:
     return render(request, "incidents/hand_over.html", context)
 
 
-def _shown(parts: dict[str, Any]) -> list[tuple[str, str, list[tuple[str, datetime, str]]]]:
-    return [
-        (TITLES[name], EMPTY[name], [(str(x["words"]), datetime.fromisoformat(x["at"]), str(x["note"])) for x in lines])
-        for name, lines in parts.items()
-    ]
+def _shown(parts: dict[str, Any]) -> list[tuple[str, str, list[tuple[str, datetime, str, str]]]]:
+    return [(TITLES[name], EMPTY[name], [_row(line) for line in lines]) for name, lines in parts.items()]
+
+
+def _row(line: dict[str, Any]) -> tuple[str, datetime, str, str]:
+    """The words of a line, its instant, what the instant is, and the incident that it opens."""
+    words = str(line["words"])
+    name = words.removeprefix("QA: ").split(",")[0]
+    opens = f"/incidents/{name}/" if name.startswith("INC-") else ""
+    return words, datetime.fromisoformat(line["at"]), str(line["note"]), opens
 
 
 @require_POST

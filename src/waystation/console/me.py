@@ -33,7 +33,7 @@ class Hit:
 def me(request: HttpRequest) -> HttpResponse:
     """Who is signed in, and how they like to read."""
     by: Authority = request.authority  # type: ignore[attr-defined]
-    return render(request, "account/me.html", {"person": request.user, "roles": by.roles})
+    return render(request, "account/me.html", {"person": request.user, "roles": [by.terms.role(r) for r in by.roles]})
 
 
 @require_POST

@@ -31,7 +31,7 @@ def onboardings(request: HttpRequest) -> HttpResponse:
     rows = [_row(o, now) for o in fleet.onboardings() if o.site_id in seen]
     running = {r["row"].site_id for r in rows}
     waiting = [s for s in seen.values() if s.state in ("planned", "commissioning") and s.pk not in running]
-    context = {"section": SECTION, "rows": rows, "waiting": waiting, "may": by.may("fleet.onboard")}
+    context = {"section": SECTION, "rows": rows, "waiting": waiting, "known": len(seen), "may": by.may("fleet.onboard")}
     return render(request, "fleet/onboardings.html", context)
 
 

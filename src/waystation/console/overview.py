@@ -15,6 +15,7 @@ from waystation.console.drawing.marks import allowance_bar, event_line, outcome_
 from waystation.console.drawing.site_map import Place, site_map
 from waystation.console.frame import who
 from waystation.journeys.overview import PERIODS, Overview, overview
+from waystation.journeys.targets import targets
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotFound
 from waystation.registry import queries as registry
@@ -58,6 +59,14 @@ def records(request: HttpRequest, question: str) -> HttpResponse:
     found = overview(who(request), request.GET.get("period", "month"), now=wiring.clock().now())
     context = {"section": SECTION, "found": found, "question": question, "title": QUESTIONS[question]}
     return render(request, f"service_levels/{question}.html", context | {"numbers": _numbers(found, question)})
+
+
+def class_targets(request: HttpRequest) -> HttpResponse:
+    """What the customer asks of each service class, and what their own sites did, now and before."""
+    by, period = who(request), request.GET.get("period", "month")
+    found = targets(by, period, now=wiring.clock().now())
+    periods = [(key, label) for key, (label, _) in PERIODS.items()]
+    return render(request, "service_levels/targets.html", {"section": SECTION, "found": found, "periods": periods})
 
 
 def _numbers(found: Overview, question: str) -> list[Any]:
@@ -178,7 +187,8 @@ def _places(by: Authority, now: datetime) -> list[Place]:
         worst = seen[site.pk].worst if seen[site.pk].worst in WORST else "quiet"
         state = "at_risk" if worst == "quiet" and site.pk in rising else worst
         places.append(Place(site.name, site.lat, site.lon, state, f"/sites/{site.code}/"))
-    hubs = [h for h in spares.hubs(by) if h.lat is not None and h.lon is not None and h.site_id is None]
+    seen_hubs = spares.hubs(by) if by.may("spares.read") else []
+    hubs = [h for h in seen_hubs if h.lat is not None and h.lon is not None and h.site_id is None]
     return [*places, *(Place(h.name, h.lat or 0.0, h.lon or 0.0, "hub") for h in hubs)]
 
 

@@ -21,8 +21,8 @@ class ClosedSignUp(DefaultAccountAdapter):  # type: ignore[misc]
 
 
 def welcome(request: HttpRequest, token: str) -> HttpResponse:
-    """The one-time link: asks for name, address and password, then signs in."""
-    said: dict[str, object] = {"token": token, "invited": queries.invited_by(token)}
+    """The one-time link: asks for a password, and of the first administrator for name and address; then signs in."""
+    said: dict[str, object] = {"token": token, "invited": queries.invited_by(token, wiring.clock().now())}
     if request.method == "POST":
         said |= {"email": request.POST.get("email", ""), "name": request.POST.get("name", "")}
         try:

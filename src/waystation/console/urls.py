@@ -86,6 +86,7 @@ urlpatterns = [
     path("set-up/sensors/<uuid:key>/bind/", setting_up.bind_probe),
     path("set-up/people/<uuid:key>/welcome/", setting_up.welcome),
     path("overview/", overview.page, name="overview"),
+    path("overview/targets/", overview.class_targets, name="targets"),
     path("overview/<slug:question>/", overview.records),
     path("webhooks/", webhooks.webhooks, name="webhooks"),
     path("webhooks/<uuid:key>/", webhooks.webhook, name="webhook"),

@@ -312,7 +312,7 @@ def _who(group: Sequence[Any], known: _Known, zone: ZoneInfo) -> tuple[str, str]
     if answered and not waits:
         return shown, f"answered {_at(answered, zone, known.now)}"
     began = min((p.at for a in waits for p in known.pages.get(a.pk, ())), default=first)
-    return f"{shown}, {_at(first, zone, known.now)}", f"no answer for {_long(known.now - began)}"
+    return f"{shown}, {_at(began, zone, known.now)}", f"no answer for {_long(known.now - began)}"
 
 
 def _name(key: UUID, known: _Known) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db.models import Count, Max, QuerySet
 
 from waystation.evidence import keys, sequencer
-from waystation.evidence.models import Checkpoint, Event, LogEntry, LogPosition, OutboxAttempt
+from waystation.evidence.models import Checkpoint, Event, LogEntry, LogPosition, OutboxAttempt, OutboxMessage
 from waystation.evidence.rules import merkle
 from waystation.evidence.rules.proofs import TlogProof
 from waystation.kernel.authority import Authority
@@ -24,6 +24,11 @@ from waystation.kernel.refusals import NotFound
 def last_entry_at() -> datetime | None:
     """When the newest entry was written."""
     return LogEntry.objects.order_by("-seq").values_list("at", flat=True).first()
+
+
+def addressed_to(address: str) -> list[OutboxMessage]:
+    """Every message that was or will be sent to an address, oldest first."""
+    return list(OutboxMessage.objects.filter(recipient__iexact=address).order_by("created_at", "pk"))
 
 
 def first_said(kind: str, object_id: UUID | str, fact: str, value: str) -> datetime | None:

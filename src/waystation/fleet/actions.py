@@ -132,18 +132,24 @@ def _end(by: Authority, row: m.Drift, resolution: str, reason: str, now: datetim
 def check_baseline(
     by: Authority, device_id: UUID, *, since: datetime, incident_id: UUID | None, now: datetime
 ) -> m.BaselineCheck:
-    """Measure a device again: what it said after `since` against its record. NotReady while it said nothing."""
+    """Measure a device again: what it said after `since` against its record. NotReady while it said nothing.
+
+    A finding is recorded once: measuring the same again returns the record that there is.
+    """
     device = one(Device, device_id, among=Device.objects.select_related("model"))
     by.require("platform.operate")
     if device.observed_at is None or device.observed_at < since:
         raise NotReady(
             "fleet.not_measured", f"{device.name} has not checked in since {since:%H:%M} UTC.", "Wait for its check-in."
         )
-    held = m.BaselineCheck.objects.filter(device=device, incident_id=incident_id, passed=True, at__gte=since).first()
-    if held is not None:
-        return held
+    held = m.BaselineCheck.objects.filter(device=device, incident_id=incident_id, at__gte=since)
+    if (passed := held.filter(passed=True).first()) is not None:
+        return passed
     found = differences(queries.intended_of(device), queries.observed_of(device))
     shown = [f"{d.kind}: {d.actual} instead of {d.expected}" for d in found]
+    newest = held.order_by("-at", "-pk").first()
+    if newest is not None and newest.findings == shown:
+        return newest
     row = m.BaselineCheck(device=device, at=now, passed=not found, findings=shown, incident_id=incident_id)
     facts = {"device": device.name, "passed": row.passed, "findings": shown}
     entry = NewEntry("fleet.baseline_checked", device.pk, by, now, device.site_id, facts=facts)

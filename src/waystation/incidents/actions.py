@@ -84,16 +84,16 @@ def open(
 
 def attach(by: Authority, key: UUID, kind: str, object_id: UUID, *, now: datetime) -> IncidentLink:
     """Join a record of another room to an incident. Repeating it changes nothing."""
-    if kind not in LINKS:
-        raise BadInput(
-            "incidents.link_unknown",
-            f"There is no link {kind!r}.",
-            f"Kinds: {', '.join(LINKS)}.",
-            field="kind",
-            value=kind,
-        )
     with transaction.atomic():
         row = _locked(by, key)
+        if kind not in LINKS:
+            raise BadInput(
+                "incidents.link_unknown",
+                f"There is no link {kind!r}.",
+                f"Kinds: {', '.join(LINKS)}.",
+                field="kind",
+                value=kind,
+            )
         held = IncidentLink.objects.filter(incident=row, kind=kind, object_id=object_id).first()
         if held is not None:
             return held
@@ -149,18 +149,18 @@ def note(
     by: Authority, key: UUID, text: str, *, standing: str, now: datetime, observed_at: datetime | None = None
 ) -> Note:
     """Add what is known: measured, reported or assumed. The text stays here; the log holds its digest."""
-    if standing not in STANDINGS:
-        raise BadInput(
-            "incidents.standing",
-            f"{standing!r} says not how it is known.",
-            f"Use {', '.join(STANDINGS)}.",
-            field="standing",
-            value=standing,
-        )
-    if not text.strip():
-        raise BadInput("incidents.empty", "The note is empty.", "Write what you know.", field="text", value=text)
     with transaction.atomic():
         row = _locked(by, key)
+        if standing not in STANDINGS:
+            raise BadInput(
+                "incidents.standing",
+                f"{standing!r} says not how it is known.",
+                f"Use {', '.join(STANDINGS)}.",
+                field="standing",
+                value=standing,
+            )
+        if not text.strip():
+            raise BadInput("incidents.empty", "The note is empty.", "Write what you know.", field="text", value=text)
         seen = min(observed_at or now, now)
         made = Note(incident=row, standing=standing, text=text, by_id=by.principal_id, at=now, observed_at=seen)
         facts = {"standing": standing, "text_digest": digest(text), "observed_at": instant(seen)}

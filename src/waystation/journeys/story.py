@@ -12,6 +12,7 @@ from uuid import UUID
 
 from waystation.access import queries as access
 from waystation.evidence import queries as evidence
+from waystation.journeys.story_words import facts_in_words, people_in
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput
 from waystation.registry.models import Site, Space
@@ -60,13 +61,14 @@ def _spaces(site: Site) -> list[Space]:
 def _entries(by: Authority, site: Site, start: datetime, end: datetime) -> Iterator[Line]:
     found = evidence.entries(by, site_id=site.pk, start=start, end=end, most=MOST, oldest_first=True)
     said = {e.seq: e.said for e in found}
-    who = _names({str(s.get("actor", "")) for s in said.values()})
+    actors = {str(s.get("actor", "")) for s in said.values()}
+    who = _names(actors.union(*(people_in(s.get("facts", {})) for s in said.values())))
     for entry in found:
         if entry.kind in QUIET:
             continue
         leaf = said[entry.seq]
-        facts = ", ".join(f"{k.replace('_', ' ')} {_short(v)}" for k, v in list(leaf.get("facts", {}).items())[:5])
-        actor = who.get(str(leaf.get("actor")), ", ".join(leaf.get("roles", [])))
+        facts = facts_in_words(leaf.get("facts", {}), site.zone, who)
+        actor = who.get(str(leaf.get("actor"))) or ", ".join(map(by.terms.role, leaf.get("roles", [])))
         words = entry.kind.replace(".", ": ").replace("_", " ")
         detail = "; ".join(filter(None, (actor, leaf.get("reason", ""), facts)))
         yield Line(entry.at, "entry", words, detail, entry.seq)
@@ -74,11 +76,6 @@ def _entries(by: Authority, site: Site, start: datetime, end: datetime) -> Itera
 
 def _names(ids: set[str]) -> dict[str, str]:
     return {str(k): name for k, name in access.names({UUID(i) for i in ids if i}).items()}
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _sends(site: Site, start: datetime, end: datetime) -> Iterator[Line]:

@@ -72,6 +72,16 @@ def unpublished_templates() -> list[m.Template]:
     return list(m.Template.objects.filter(published_at=None).order_by("kind", "version"))
 
 
+def part_names() -> tuple[dict[str, str], dict[str, str]]:
+    """What parts are called: by code, and by interchangeable group (several kinds are joined by "or")."""
+    rows = list(m.Part.objects.order_by("name").values_list("code", "group", "name"))
+    groups: dict[str, list[str]] = {}
+    for _, group, name in rows:
+        if name not in groups.setdefault(group, []):
+            groups[group].append(name)
+    return {code: name for code, _, name in rows}, {group: " or ".join(names) for group, names in groups.items()}
+
+
 def spaces(site_id: UUID) -> Sequence[m.Space]:
     """The spaces of a site with their profiles."""
     return list(m.Space.objects.filter(site_id=site_id).select_related("profile", "site"))

@@ -114,10 +114,10 @@ def device_key(seed: int, site: str) -> Ed25519PrivateKey:
 class Gateway:
     """One gateway and its spool. All instants are Unix seconds."""
 
-    def __init__(self, site: str, key: Ed25519PrivateKey, judge: LocalJudge, pace: Pace) -> None:
+    def __init__(self, site: str, key: Ed25519PrivateKey, judge: LocalJudge, pace: Pace, boot: int = 0) -> None:
         self.site, self.machine, self.pace, self.judge = site, "", pace, judge
         self._key = key
-        self.boot, self.seq, self.lost = 0, 0, 0
+        self.boot, self.seq, self.lost = boot, 0, 0
         self._spool: deque[tuple[int, list[Any]]] = deque()  # (boot, [code, microseconds, value, seq])
         self._check_ins: list[Mapping[str, str]] = []
         self._waiting: deque[Batch] = deque()

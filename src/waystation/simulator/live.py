@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
@@ -23,8 +24,8 @@ from waystation.simulator.setup import known_machines
 from waystation.simulator.world import Delivery, World
 
 
-def live(scenario: Path, end: datetime, *, url: str, seed: int) -> None:
-    """Live on from `end` until SIGTERM. The product's clock is the demo's, shared by its offset."""
+def live(scenario: Path, *, url: str, seed: int, boots: Mapping[str, int]) -> None:
+    """Live on until SIGTERM from where `boots` of the day of `seed` ended. The clock is the demo's, by its offset."""
     stop = threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
@@ -35,7 +36,7 @@ def live(scenario: Path, end: datetime, *, url: str, seed: int) -> None:
     clock = wiring.clock()
     began = clock.now().replace(second=0, microsecond=0)
     network = load(scenario)
-    world = World(network, seed=seed + 1, start=began, pace=Pace())
+    world = World(network, seed=seed + 1, start=began, pace=Pace(), key_seed=seed, boots=boots)
     world.enrol(known_machines())
     uplink, rounds, system = HttpUplink(base_url=url), Rounds(), principals.system_authority("live")
     ticked = checked = datetime.min.replace(tzinfo=UTC)

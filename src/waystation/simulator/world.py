@@ -69,13 +69,13 @@ Due = Delivery | CourierMessage | Acknowledgement
 class SiteAgent:
     """A simulated site: its scripted events, series, signals and gateway."""
 
-    def __init__(self, site: SitePlan, seed: int, start_min: int, pace: Pace) -> None:
+    def __init__(self, site: SitePlan, seed: int, start_min: int, pace: Pace, key_seed: int, boot: int) -> None:
         self.site, self.events = site, list[Event]()
         self.power, self.circuits = Power(site, self.events), Circuits(site, self.events)
         self.series = {s.code: SpaceSeries(site, s, seed, start_min, self.power, self.events) for s in site.spaces}
         self.signals = SiteSignals(site, seed, self.events, self.series, self.power)
         judge = LocalJudge(rules_of(site, LOCAL_ALARM_AFTER_S))
-        self.gateway = Gateway(site.code, device_key(seed, site.code), judge, pace)
+        self.gateway = Gateway(site.code, device_key(key_seed, site.code), judge, pace, boot)
         self.phase_s = 2 + crc32(site.code.encode()) % 45
         self._said: dict[str, dict[str, str]] = {d.name: _identity(d.serial, d.model, d.firmware) for d in site.devices}
         self._replaced: list[tuple[int, str, dict[str, str]]] = []
@@ -119,14 +119,30 @@ class SiteAgent:
 
 
 class World:
-    """A network that lives from `start` on. `step` moves it; nothing that it said is ever taken back."""
+    """A network that lives from `start` on. `step` moves it; nothing that it said is ever taken back.
 
-    def __init__(self, network: Network, *, seed: int, start: datetime, pace: Pace | None = None) -> None:
+    A world that goes on where another ended has its weather from another `seed`, but its gateways' keys from the seed
+    under which they were enrolled, and counts boots on from `boots`, the last one of each site.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        seed: int,
+        start: datetime,
+        pace: Pace | None = None,
+        key_seed: int | None = None,
+        boots: Mapping[str, int] | None = None,
+    ) -> None:
         self.network, self.seed = network, seed
         self._next_min = self.start_min = minute_of(start)
         self.people = people_of(network.raw["people"])
         lives = [s for s in network.sites if s.state not in ("planned", "retired")]
-        self.sites = {s.code: SiteAgent(s, seed, self.start_min, pace or Pace()) for s in lives}
+        keys, last = seed if key_seed is None else key_seed, boots or {}
+        self.sites = {
+            s.code: SiteAgent(s, seed, self.start_min, pace or Pace(), keys, last.get(s.code, 0)) for s in lives
+        }
         self._later: list[tuple[float, int, Due]] = []
         self._tie = count()
 

@@ -217,12 +217,20 @@ def test_a_device_is_measured_after_the_instant_and_a_pass_counts_once(system: A
     assert refused.value.code == "fleet.not_measured"
     bad = actions.check_baseline(system, device.pk, since=START, incident_id=incident, now=START)
     assert (bad.passed, bad.findings) == (False, ["firmware: 4.1 instead of 4.2"])
+    entries = LogEntry.objects.filter(kind="fleet.baseline_checked")
+    for minute in range(1, 4):
+        now = START + timedelta(minutes=minute)
+        same = actions.check_baseline(system, device.pk, since=START, incident_id=incident, now=now)
+        assert (same.pk, entries.count()) == (bad.pk, 1), "the same finding is recorded once"
+    registry.check_in(system, device, {"serial": device.serial, "firmware": "4.0"}, now=now)
+    worse = actions.check_baseline(system, device.pk, since=START, incident_id=incident, now=now)
+    assert (worse.findings, entries.count()) == (["firmware: 4.0 instead of 4.2"], 2)
     later = START + timedelta(hours=1)
     registry.check_in(system, device, {"serial": device.serial, "firmware": "4.2"}, now=later)
     good = actions.check_baseline(system, device.pk, since=START, incident_id=incident, now=later)
     again = actions.check_baseline(system, device.pk, since=START, incident_id=incident, now=later)
     assert (good.passed, good.findings, again.pk) == (True, [], good.pk)
-    assert BaselineCheck.objects.filter(device=device).count() == 2
+    assert BaselineCheck.objects.filter(device=device).count() == 3
     assert queries.observed_of(Device.objects.get(pk=device.pk)) is not None
 
 

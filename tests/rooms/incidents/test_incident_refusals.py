@@ -20,7 +20,7 @@ from waystation.incidents.models import HandOver, Incident, IncidentLink, Note
 from waystation.incidents.rules import cause, priority
 from waystation.kernel.authority import EVERYWHERE, Authority
 from waystation.kernel.canonical import instant
-from waystation.kernel.refusals import NotAllowed, NotFound, Refusal
+from waystation.kernel.refusals import BadInput, NotAllowed, NotFound, Refusal
 
 pytestmark = pytest.mark.django_db
 Act = Callable[[Authority, Incident], object]
@@ -266,3 +266,19 @@ def test_open_incidents_keep_the_most_urgent_of_what_joined(row: Incident, ana: 
     assert Incident.objects.count() == 1
     assert LogEntry.objects.filter(kind="incidents.joined").count() == 1
     assert [r.pk for r in queries.all_incidents(ana)] == [row.pk]
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda by, row: actions.note(by, row.pk, "", standing="rumour", now=LATER),
+        lambda by, row: actions.note(by, row.pk, "", standing="reported", now=LATER),
+        lambda by, row: actions.attach(by, row.pk, "rumour", LINKED, now=LATER),
+    ],
+)
+def test_who_may_not_learns_nothing_of_the_values(act: Act, row: Incident, ana: Authority) -> None:
+    """Authority is asked first: a value is only judged for somebody who may."""
+    with pytest.raises(NotAllowed):
+        act(Authority(uuid4(), "Nobody", ()), row)
+    with pytest.raises(BadInput):
+        act(ana, row)

@@ -284,3 +284,12 @@ def test_what_does_not_exist_is_not_found(name: str) -> None:
         m.ProductHold(pk=key), m.Presence(consignment_id=key), m.Move(pk=key), m.Deviation(pk=key), key, key
     )
     assert isinstance(refusal(lambda: ACTIONS[name][1](system(), nothing)), NotFound)
+
+
+@pytest.mark.parametrize("arrival_c", [float("nan"), float("inf"), 900.0])
+def test_an_arrivals_temperature_is_judged_for_those_who_may_alone(arrival_c: float, scene: Scene) -> None:
+    """Authority is asked before the value."""
+    nobody = Authority(uuid4(), "Nobody", ())
+    assert refusal(lambda: moves.arrive(nobody, scene.move.pk, arrival_c, now=LATER)).code == "access.not_allowed"
+    found = refusal(lambda: moves.arrive(holding("product.move"), scene.move.pk, arrival_c, now=LATER))
+    assert found.code == "product.arrival_c"

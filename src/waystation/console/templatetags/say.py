@@ -152,6 +152,13 @@ def signal(sensor: Any) -> str:
 
 
 @register.filter
+def class_name(row: Any) -> str:
+    """A service class by code and name, each said once."""
+    start = f"Class {row.code}"
+    return str(row.name) if row.name.startswith(start) else f"{start}, {row.name}"
+
+
+@register.filter
 def lookup(values: dict[str, Any], name: str) -> Any:
     """The value of a name that holds a dot, such as a permission; None when there is none."""
     return values.get(name)

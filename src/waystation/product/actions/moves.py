@@ -105,14 +105,13 @@ def start_move(
 
 def arrive(by: Authority, move_id: UUID, arrival_c: float, *, now: datetime) -> m.Move:
     """The lots stand in the new space, with the temperature at which they came. Repeating changes nothing."""
-    if not math.isfinite(arrival_c) or not LOWEST_C <= arrival_c <= HIGHEST_C:
-        raise BadInput(
-            "product.arrival_c", f"{arrival_c} °C is no temperature of product.", "Read it again.", field="arrival_c"
-        )
     with transaction.atomic():
         rows = m.Move.objects.select_for_update(of=("self",)).select_related("to_space__profile")
         move = one(m.Move, move_id, among=rows)
         by.require("product.move", move.to_space.site_id)
+        if not math.isfinite(arrival_c) or not LOWEST_C <= arrival_c <= HIGHEST_C:
+            words = f"{arrival_c} °C is no temperature of product."
+            raise BadInput("product.arrival_c", words, "Read it again.", field="arrival_c", value=str(arrival_c))
         if move.arrived_at is not None:
             return move
         move.arrived_at, move.arrived_by, move.arrival_c = now, by.principal_id, arrival_c

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -66,17 +66,6 @@ def accept(by: Authority, site_id: UUID, body: bytes, *, now: datetime, source_c
     alarms = tuple(dict(a) for a in batch.alarms)
     check_ins = tuple(dict(c) for c in batch.check_ins)
     return Accepted(len(batch.readings), digest, unknown, alarms, check_ins, site_id)
-
-
-def plain_readings(
-    by: Authority, site_id: UUID, readings: Sequence[BatchReading], *, now: datetime, source_class: str, machine: str
-) -> Accepted:
-    """Take readings that came without a signed batch: an authenticated connection, or a file."""
-    by.require("telemetry.ingest", site_id)
-    now_us = round(now.timestamp() * 1e6)
-    if readings:
-        stores.log().append([frame_of(site_id, readings, now_us, source_class, machine, {"boot": 0})])
-    return Accepted(len(readings), "", unknown_codes(site_id, {r.sensor for r in readings}), site_id=site_id)
 
 
 def frame_of(
