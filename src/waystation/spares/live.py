@@ -68,7 +68,6 @@ class Scene:
     site: Site
     part: Part
     now: datetime
-    asked: rules.Need
     chain: tuple[rules.ChainStep, ...]
     installed: fit.Installed
     compat: list[fit.Rule]
@@ -128,15 +127,14 @@ def scene(need: Need, part: Part, now: datetime) -> Scene:
     names = {rule.offered for rule in compat}
     beside = Part.objects.filter(Q(model__name__in=names) | Q(model=None, code__in=names)).exclude(group=part.group)
     lanes: dict[UUID, list[m.Lane]] = {}
-    for lane in m.Lane.objects.filter(site=site).select_related("hub").order_by("mode"):
+    for lane in m.Lane.objects.filter(site=site).order_by("mode"):
         lanes.setdefault(lane.hub_id, []).append(lane)
-    near = {key: some[0].hub for key, some in lanes.items()} | {h.pk: h for h in m.Hub.objects.filter(site=site)}
+    near = {hub.pk: hub for hub in m.Hub.objects.filter(Q(site=site) | Q(pk__in=list(lanes)))}
     offers = m.Offer.objects.filter(group=part.group, ended_at=None).select_related("vendor", "model")
     parts = {p.pk: p for p in (*group, *beside.select_related("model"))}
     order = sorted(near, key=lambda key: near[key].name)
     read = list(offers.order_by("vendor__name", "channel", "id"))
-    asked, chain = _asked(need, site, part, now), chain_of(site)
-    found = Scene(need, site, part, now, asked, chain, installed, compat, parts, near, order, lanes, read)
+    found = Scene(need, site, part, now, chain_of(site), installed, compat, parts, near, order, lanes, read)
     for hub_id, part_id in _at_hubs(found).order_by().values_list("hub_id", "part_id").distinct():
         _quickest(found, found.hub(hub_id), parts[part_id])
     return found
@@ -163,20 +161,21 @@ def _at_hubs(found: Scene) -> QuerySet[m.Unit]:
     return m.Unit.objects.filter(hub__isnull=False, part__in=list(found.parts)).exclude(state__in=GONE)
 
 
-def _asked(need: Need, site: Site, part: Part, now: datetime) -> rules.Need:
-    """The need as the rules take it, with the break-glass release of the incident when there is one."""
-    opened = m.Release.objects.filter(incident_id=need.incident_id).first()
-    release = rules.Release(opened.by_name, opened.role, opened.reason) if opened else None
+def asked(found: Scene, leads: Sequence[Lead]) -> rules.Need:
+    """The need as the rules take it; where break-glass stock stands among the leads, with the incident's release."""
+    need, units = found.need, [lead.candidate.unit for lead in leads]
+    is_glass = any(unit is not None and unit.break_glass for unit in units)
+    opened = m.Release.objects.filter(incident_id=need.incident_id).first() if is_glass else None
     return rules.Need(
-        part.group,
-        site.name,
-        site.zone,
-        now,
+        found.part.group,
+        found.site.name,
+        found.site.zone,
+        found.now,
         need.limit_at,
         need.product_at_stake,
-        part.calibrated,
+        found.part.calibrated,
         need.max_check_age_s,
-        release,
+        rules.Release(opened.by_name, opened.role, opened.reason) if opened else None,
     )
 
 

@@ -88,8 +88,7 @@ def write(by: Authority, rows: list[Row], made: m.Reservation, events: list[NewE
     facts = {"serial": made.unit.serial, "expires_at": made.expires_at, "incident": made.incident_name}
     told = events or [NewEvent(data=facts, incident_id=made.incident_id)]
     try:
-        with transaction.atomic():
-            record(rows, told, entry=NewEntry("spares.reserved", made.pk, by, now, made.site_id, facts=facts))
+        record(rows, told, entry=NewEntry("spares.reserved", made.pk, by, now, made.site_id, facts=facts))
     except IntegrityError:
         raise taken(made.unit) from None
 

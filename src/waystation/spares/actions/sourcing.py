@@ -92,7 +92,7 @@ def _standing(need: Need, group: str) -> Sourced | None:
 def _settle(by: Authority, scene: Scene, leads: Sequence[Lead]) -> Sourced:
     """Choose, hold and keep what was considered: one record."""
     need, now = scene.need, scene.now
-    decided = rules.source(scene.asked, [lead.candidate for lead in leads], scene.chain)
+    decided = rules.source(live.asked(scene, leads), [lead.candidate for lead in leads], scene.chain)
     chosen = decided.chosen
     by_name = {_name(lead.candidate): lead for lead in leads}
     lead = by_name.get(rounds.name_of(chosen)) if chosen else None
@@ -120,8 +120,7 @@ def _settle(by: Authority, scene: Scene, leads: Sequence[Lead]) -> Sourced:
     else:
         entry = NewEntry("spares.sourced", need.incident_id, by, now, need.site_id, facts=data)
         try:
-            with transaction.atomic():
-                record(rows, told, entry=entry)
+            record(rows, told, entry=entry)
         except IntegrityError:
             raise Conflict("spares.ordered", "This order stands already.", "Open the incident.") from None
     return Sourced(held, sent, order, rounds.attempts(kept), decided.move_first, decided.reason)
