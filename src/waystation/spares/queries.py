@@ -206,6 +206,13 @@ def of_incident(by: Authority, incident_id: UUID) -> dict[str, Sequence[Any]]:
     }
 
 
+def installed_at(by: Authority, incident_id: UUID) -> datetime | None:
+    """When a unit was last installed for the incident; None while none was."""
+    by.require("spares.read")
+    ended = m.Dispatch.objects.filter(incident_id=incident_id, state="installed", ended_at__isnull=False)
+    return ended.order_by("-ended_at").values_list("ended_at", flat=True).first()
+
+
 def dispatch(by: Authority, dispatch_id: UUID) -> m.Dispatch:
     """One dispatch with unit, hub, site and reservation."""
     by.require("spares.read")
