@@ -44,6 +44,8 @@ def update(by: Authority, site_id: UUID, conditions: Sequence[Condition], *, now
         wanted = {c.identity: c for c in conditions}
         known = _known(site_id, wanted)
         cleared = [_clear(by, a, now) for i, a in known.items() if i not in wanted and a.cleared_at is None]
+        if not wanted:
+            return Update(cleared=tuple(cleared))
         view = View(site, now, list(wanted.values()))
         raised, changed = [], []
         for identity, condition in wanted.items():

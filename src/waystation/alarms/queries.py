@@ -100,6 +100,16 @@ def unanswered_first(by: Authority) -> list[Alarm]:
     )
 
 
+def standing_at(site_id: UUID) -> list[Alarm]:
+    """The alarms of a site that are not cleared, as the platform's own rounds read them: unordered, nothing joined."""
+    return list(Alarm.objects.filter(site_id=site_id, cleared_at=None).order_by())
+
+
+def is_calm(incident_id: UUID) -> bool:
+    """No alarm of the incident stands any more."""
+    return not Alarm.objects.filter(incident_id=incident_id, cleared_at=None).exists()
+
+
 def of_incident(incident_id: UUID) -> list[Alarm]:
     """The alarms joined to an incident."""
     return list(Alarm.objects.filter(incident_id=incident_id).order_by("raised_at", "pk"))

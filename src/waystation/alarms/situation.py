@@ -174,8 +174,12 @@ class View:
     def _situation(self, alarm: Alarm) -> chain.Situation:
         others = Alarm.objects.filter(rule=alarm.rule, object_id=alarm.object_id).exclude(pk=alarm.pk)
         since = self.now - timedelta(seconds=chain.FLAP_WINDOW_S)
-        raised = [*others.filter(raised_at__gt=since, raised_at__lte=self.now).values_list("raised_at", flat=True)]
-        page = Page.objects.filter(alarm__in=others, kind="page", at__lte=self.now).order_by("-at", "-rank").first()
+        raised, page = list[datetime](), None
+        if others.exists():  # most often this is the first alarm of its kind here
+            inside = others.filter(raised_at__gt=since, raised_at__lte=self.now)
+            raised = list(inside.values_list("raised_at", flat=True))
+            said = Page.objects.filter(alarm__in=others, kind="page", at__lte=self.now)
+            page = said.order_by("-at", "-rank").first()
         return chain.Situation(
             self.now,
             self.page_delay_s,

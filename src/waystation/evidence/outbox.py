@@ -26,10 +26,11 @@ def deliver(now: datetime, transport_of: Callable[[str], Transport | None], most
 
 def _claim(now: datetime, most: int) -> list[OutboxMessage]:
     """Take due messages under a short lease, so that two workers do not send one at the same moment."""
+    due = OutboxMessage.objects.filter(sent_at=None, gave_up_at=None, due_at__lte=now, subscription=None)
+    if not due.exists():
+        return []
     with transaction.atomic():
-        rows = OutboxMessage.objects.select_for_update(skip_locked=True).filter(
-            sent_at=None, gave_up_at=None, due_at__lte=now, subscription=None
-        )
+        rows = due.select_for_update(skip_locked=True)
         free = [m for m in rows.order_by("due_at")[:most] if m.leased_until is None or m.leased_until <= now]
         for message in free:
             message.leased_until = now + LEASE

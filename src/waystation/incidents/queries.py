@@ -64,6 +64,12 @@ def open_incidents(by: Authority, site_id: UUID | None = None) -> list[Incident]
     return list(rows.order_by("priority", "opened_at", "pk"))
 
 
+def unresolved(site_id: UUID) -> list[Incident]:
+    """What the platform itself looks at in a round over a site: in the same order, without what they refer to."""
+    rows = Incident.objects.filter(resolved_at=None, site_id=site_id)
+    return list(rows.order_by("priority", "opened_at", "pk"))
+
+
 def open_sites() -> set[UUID]:
     """The sites at which an incident is not resolved."""
     return set(Incident.objects.filter(resolved_at=None).values_list("site_id", flat=True).distinct())

@@ -100,10 +100,10 @@ class Rounds:
 
     def _round(self, site_id: UUID, now: datetime) -> None:
         """Bring alarms, incidents and pages of a site in line with what is known now."""
-        site = Site.objects.select_related("service_class", "template").get(pk=site_id)
+        site = Site.objects.get(pk=site_id)
         setup = self.engine.tracks(site_id).setup
-        view = telemetry.site_views([site_id], now, {site_id: setup})[site_id]
-        held = alarm_queries.active(self.by, site_id)
+        view = telemetry.site_views([site_id], now, {site_id: setup}, self.engine.written(site_id))[site_id]
+        held = alarm_queries.standing_at(site_id)
         standing = {(a.rule, a.object_id): a.started_at for a in held}
         recent = self._recent(site_id, now)
         place = Place(site.name, site.zone, product.lots_by_space(site_id))
@@ -140,7 +140,7 @@ class Rounds:
     def _note_excursions(self, site: Site, now: datetime) -> None:
         """Tell product of excursions that are new, have ended, or have run for another quarter of an hour."""
         rows = Excursion.objects.filter(site=site, superseded_at=None, detected_at__gte=now - SETTLED_AFTER)
-        for row in rows.select_related("space"):
+        for row in rows:
             told = self._told.get(row.pk)
             if told is None or told[0] != row.ended_at or (row.ended_at is None and now - told[1] >= TELL_AGAIN_AFTER):
                 failed_device.note_excursion(self.by, row, site, now=now)

@@ -30,12 +30,12 @@ LOOK_EVERY = timedelta(minutes=10)
 
 def settle(by: Authority, site: Site, view: SiteView, *, now: datetime, since: datetime | None = None) -> None:
     """Mark what stands for every open incident of the site; `since` is when it was looked at before."""
-    for row in incident_queries.open_incidents(by, site.pk):
+    for row in incident_queries.unresolved(site.pk):
         if row.product_safe_at is not None and _is_out(row, view):
             incidents.withdraw_fact(by, row.pk, "product_safe_at", now=now, reason="the space is out of range again")
         if row.needs_service and row.service_restored_at is None and _is_restored(by, row, view, now):
             incidents.mark_service_restored(by, row.pk, at=now, now=now, source=_restored_by(row))
-        if row.needs_product and row.product_safe_at is None and row.space_id is not None and _is_calm(row):
+        if row.needs_product and row.product_safe_at is None and row.space_id is not None:
             _look_at_product(by, row, view, now, since)
     _end_watches(by, view, now)
 
@@ -47,20 +47,15 @@ def _is_out(row: Incident, view: SiteView) -> bool:
 
 def _is_restored(by: Authority, row: Incident, view: SiteView, now: datetime) -> bool:
     """True when what failed works, passed its baseline after a swap, and every signal that it carries is trusted."""
-    if view.is_dark or not _is_calm(row) or _still_wrong(row, view):
+    if view.is_dark or _still_wrong(row, view) or not alarms.is_calm(row.pk):
         return False
-    swapped = _swapped_at(by, row)
+    swapped = spares.installed_at(by, row.pk)
     if swapped is not None and row.device_id is not None:
         try:
             return fleet.check_baseline(by, row.device_id, since=swapped, incident_id=row.pk, now=now).passed
         except NotReady:
             return False
     return True
-
-
-def _is_calm(row: Incident) -> bool:
-    """No alarm of the incident stands any more."""
-    return all(a.cleared_at is not None for a in alarms.of_incident(row.pk))
 
 
 def _still_wrong(row: Incident, view: SiteView) -> bool:
@@ -85,13 +80,6 @@ def _is_doubtful(space: SpaceView, row: Incident) -> bool:
     return any(s.is_silent or s.doubt for s in space.judging)
 
 
-def _swapped_at(by: Authority, row: Incident) -> datetime | None:
-    """When a unit was installed for the incident; None while none was."""
-    rows = spares.of_incident(by, row.pk)["dispatches"]
-    ended = [d.ended_at for d in rows if d.state == "installed" and d.ended_at]
-    return max(ended, default=None)
-
-
 def _restored_by(row: Incident) -> str:
     check = fleet_queries.last_check(row.device_id, row.opened_at) if row.device_id else None
     return "baseline re-checked and signals trusted" if check else "signals trusted again"
@@ -101,6 +89,8 @@ def _look_at_product(by: Authority, row: Incident, view: SiteView, now: datetime
     """Prove the space's time since the incident opened; while it is out or doubtful there is nothing to prove."""
     space = next((s for s in view.spaces if s.id == row.space_id), None)
     if space is None or space.state != "in_range_proven" or not _is_time_to_look(row, now, before):
+        return
+    if not alarms.is_calm(row.pk):
         return
     since = row.detected_at or row.opened_at
     known = verdicts(Space.objects.select_related("profile", "site").get(pk=space.id), since, now)

@@ -92,10 +92,10 @@ def waiting_conditions(site_id: UUID, at_risk: Collection[UUID], now: datetime) 
     """The waiting approvals of a site whose space or incident is in `at_risk` (ids of spaces and incidents)."""
     if not at_risk:
         return []
-    site = one(Site, site_id)
-    rows = Approval.objects.filter(decision="", expires_at__gt=now, run__site_id=site_id).select_related(
-        "run__definition", "run__space"
-    )
+    asked = Approval.objects.filter(decision="", expires_at__gt=now, run__site_id=site_id)
+    if not asked.exists():
+        return []
+    site, rows = one(Site, site_id), asked.select_related("run__definition", "run__space")
     found = []
     for row in rows.order_by("asked_at", "pk"):
         if not {row.run.space_id, row.run.incident_id} & set(at_risk):

@@ -42,11 +42,12 @@ def covering(site: Site, part: Part, within_s: float, week_start: datetime, hubs
 
 
 def _ways(site: Site, part: Part, hubs: Sequence[str]) -> Iterator[Path]:
+    crew = paths.qualified(part.qualification)
     for cabinet in m.Hub.objects.filter(site=site, name__in=hubs):
-        yield paths.by_lane(cabinet, None, site, part)
+        yield paths.by_lane(cabinet, None, site, part, crew)
     lanes = m.Lane.objects.filter(site=site, hub__name__in=hubs).select_related("hub").order_by("hub__name", "mode")
     for lane in lanes:
-        yield paths.by_lane(lane.hub, lane, site, part)
+        yield paths.by_lane(lane.hub, lane, site, part, crew)
 
 
 def _one(path: Path, starts: Sequence[datetime], open_at: Sequence[bool], within_s: float) -> Covering:

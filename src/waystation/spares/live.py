@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db.models import FilteredRelation, Q, QuerySet
+
+from waystation.access.models import Person
 from waystation.kernel.refusals import BadInput
 from waystation.registry.models import Part, Site
 from waystation.registry.queries import one
@@ -53,33 +57,125 @@ class Lead:
     assumed: tuple[str, ...] = ()
 
 
+Way = tuple[m.Lane | None, Restore | None, str]
+
+
 @dataclass(slots=True)
-class _Scene:
+class Scene:
+    """What a decision stands on beside the units: read once, and the ways reckoned once for each hub, lane and part."""
+
     need: Need
     site: Site
     part: Part
     now: datetime
+    chain: tuple[rules.ChainStep, ...]
     installed: fit.Installed
     compat: list[fit.Rule]
+    parts: dict[UUID, Part]
+    hubs: dict[UUID, m.Hub]
+    near: list[UUID]
+    lanes: dict[UUID, list[m.Lane]]
+    offers: list[m.Offer]
+    crews: dict[str, list[Person]] = field(default_factory=dict)
     ready: dict[tuple[Any, ...], tuple[Restore | None, str]] = field(default_factory=dict)
+    quickest: dict[tuple[UUID, UUID], Way] = field(default_factory=dict)
+    fits: dict[tuple[Any, ...], fit.Fit] = field(default_factory=dict)
     assumed: dict[UUID | None, tuple[str, ...]] = field(default_factory=dict)
 
+    def crew(self, part: Part) -> list[Person]:
+        """Who may install the part."""
+        if part.qualification not in self.crews:
+            self.crews[part.qualification] = paths.qualified(part.qualification)
+        return self.crews[part.qualification]
 
-def asked(need: Need, now: datetime) -> rules.Need:
-    """The need as the rules take it, with the break-glass release of the incident when there is one."""
-    site, part = one(Site, need.site_id), one(Part, need.part_id)
-    opened = m.Release.objects.filter(incident_id=need.incident_id).first()
-    release = rules.Release(opened.by_name, opened.role, opened.reason) if opened else None
+    def hub(self, hub_id: UUID) -> m.Hub:
+        """A hub; one without a way to the site is read when a unit lies there."""
+        if hub_id not in self.hubs:
+            self.hubs[hub_id] = m.Hub.objects.get(pk=hub_id)
+        return self.hubs[hub_id]
+
+
+class Stocked(NamedTuple):
+    """A unit at a hub as it stands, and who holds it."""
+
+    pk: UUID
+    serial: str
+    part_id: UUID
+    revision: str
+    firmware: str
+    connector: str
+    state: str
+    hub_id: UUID
+    certificate_until: datetime | None
+    checked_at: datetime | None
+    kit_lines: list[Any]
+    break_glass: bool
+    held_for: UUID | None
+    held_name: str | None
+    held_at: datetime | None
+
+
+UNIT_COLUMNS = Stocked._fields[:12]
+
+
+def scene(need: Need, part: Part, now: datetime) -> Scene:
+    """Read what an incident's decision stands on, and reckon how each part at each hub would restore service."""
+    site = one(Site, need.site_id, among=Site.objects.select_related("service_class"))
+    installed = fit.Installed(model_of(part), need.revision, need.connector, need.runs)
+    group = list(Part.objects.filter(group=part.group).select_related("model"))
+    compat = _rules(part, group)
+    names = {rule.offered for rule in compat}
+    beside = Part.objects.filter(Q(model__name__in=names) | Q(model=None, code__in=names)).exclude(group=part.group)
+    lanes: dict[UUID, list[m.Lane]] = {}
+    for lane in m.Lane.objects.filter(site=site).order_by("mode"):
+        lanes.setdefault(lane.hub_id, []).append(lane)
+    near = {hub.pk: hub for hub in m.Hub.objects.filter(Q(site=site) | Q(pk__in=list(lanes)))}
+    offers = m.Offer.objects.filter(group=part.group, ended_at=None).select_related("vendor", "model")
+    parts = {p.pk: p for p in (*group, *beside.select_related("model"))}
+    order = sorted(near, key=lambda key: near[key].name)
+    read = list(offers.order_by("vendor__name", "channel", "id"))
+    found = Scene(need, site, part, now, chain_of(site), installed, compat, parts, near, order, lanes, read)
+    for hub_id, part_id in _at_hubs(found).order_by().values_list("hub_id", "part_id").distinct():
+        _quickest(found, found.hub(hub_id), parts[part_id])
+    return found
+
+
+def view(found: Scene) -> tuple[Lead, ...]:
+    """Every way to fill the need as things stand now: each unit at a hub, each hub with none, each vendor's offer."""
+    units = stock(found)
+    leads = [_of_unit(found, unit) for unit in units]
+    filled = {unit.hub_id for unit in units}
+    leads += [_of_empty(found, found.hubs[key]) for key in found.near if key not in filled]
+    return (*leads, *(_of_offer(found, offer) for offer in found.offers))
+
+
+def stock(found: Scene) -> list[Stocked]:
+    """The units at hubs that may serve, by serial, each with its live reservation: one read."""
+    held = FilteredRelation("reservations", condition=Q(reservations__state="held"))
+    holders = ("held__incident_id", "held__incident_name", "held__reserved_at")
+    rows = _at_hubs(found).annotate(held=held).order_by("serial").values_list(*UNIT_COLUMNS, *holders)
+    return [Stocked(*row) for row in rows]
+
+
+def _at_hubs(found: Scene) -> QuerySet[m.Unit]:
+    return m.Unit.objects.filter(hub__isnull=False, part__in=list(found.parts)).exclude(state__in=GONE)
+
+
+def asked(found: Scene, leads: Sequence[Lead]) -> rules.Need:
+    """The need as the rules take it; where break-glass stock stands among the leads, with the incident's release."""
+    need, units = found.need, [lead.candidate.unit for lead in leads]
+    is_glass = any(unit is not None and unit.break_glass for unit in units)
+    opened = m.Release.objects.filter(incident_id=need.incident_id).first() if is_glass else None
     return rules.Need(
-        part.group,
-        site.name,
-        site.zone,
-        now,
+        found.part.group,
+        found.site.name,
+        found.site.zone,
+        found.now,
         need.limit_at,
         need.product_at_stake,
-        part.calibrated,
+        found.part.calibrated,
         need.max_check_age_s,
-        release,
+        rules.Release(opened.by_name, opened.role, opened.reason) if opened else None,
     )
 
 
@@ -91,43 +187,6 @@ def chain_of(site: Site) -> tuple[rules.ChainStep, ...]:
     return tuple(
         rules.ChainStep(tuple(s["channels"]), s.get("spend_limit"), bool(s.get("approved", True))) for s in held.chain
     )
-
-
-def view(need: Need, now: datetime) -> tuple[Lead, ...]:
-    """Every way to fill the need: each unit at a hub, each hub with none, each vendor's offer. None is left out."""
-    scene = _scene(need, now)
-    installed, group = scene.installed.model, scene.part.group
-    offered = {rule.offered for rule in scene.compat if rule.installed == installed}
-    units = list(
-        m.Unit.objects.filter(hub__isnull=False)
-        .exclude(state__in=GONE)
-        .select_related("part__model", "hub")
-        .order_by("serial")
-    )
-    units = [u for u in units if u.part.group == group or model_of(u.part) in offered]
-    lanes = list(m.Lane.objects.filter(site=scene.site).select_related("hub").order_by("mode"))
-    taken = takers([u.pk for u in units], scene.site.zone, now)
-    leads = [_of_unit(scene, u, lanes, taken.get(u.pk, "")) for u in units]
-    near = {lane.hub_id: lane.hub for lane in lanes} | {h.pk: h for h in m.Hub.objects.filter(site=scene.site)}
-    empty = [hub for key, hub in near.items() if key not in {u.hub_id for u in units}]
-    leads += [_of_empty(scene, hub) for hub in sorted(empty, key=lambda h: h.name)]
-    offers = m.Offer.objects.filter(group=group, ended_at=None).select_related("vendor", "model")
-    return (*leads, *(_of_offer(scene, offer) for offer in offers.order_by("vendor__name", "channel", "id")))
-
-
-def fresh(leads: Sequence[Lead], zone: str, now: datetime) -> tuple[Lead, ...]:
-    """The leads with each unit as it stands now: its state, and who holds it."""
-    ids = [UUID(lead.candidate.unit.unit_id) for lead in leads if lead.candidate.unit is not None]
-    states = {str(key): state for key, state in m.Unit.objects.filter(pk__in=ids).values_list("pk", "state")}
-    held = {str(key): who for key, who in takers(ids, zone, now).items()}
-    now_free = rules.as_now([lead.candidate for lead in leads], states, held)
-    return tuple(replace(lead, candidate=c) for lead, c in zip(leads, now_free, strict=True))
-
-
-def takers(unit_ids: Sequence[UUID], zone: str, now: datetime) -> dict[UUID, str]:
-    """Who holds each unit: `INC-2042 at 03:09` in the zone's time."""
-    held = m.Reservation.objects.filter(unit_id__in=list(unit_ids), state="held")
-    return {r.unit_id: f"{_name(r)} at {local_words(r.reserved_at, zone, seen_from=now)}" for r in held}
 
 
 def model_of(part: Part) -> str:
@@ -142,92 +201,109 @@ def channel_of(hub: m.Hub, site_id: UUID) -> rules.Channel:
     return "local" if hub.site_id == site_id else "hub"
 
 
-def _name(held: m.Reservation) -> str:
-    return held.incident_name or f"incident {held.incident_id}"
+def _taken(found: Scene, unit: Stocked) -> str:
+    """Who holds the unit: `INC-2042 at 03:09` in the site's time; "" when nobody does."""
+    if unit.held_at is None:
+        return ""
+    name = unit.held_name or f"incident {unit.held_for}"
+    return f"{name} at {local_words(unit.held_at, found.site.zone, seen_from=found.now)}"
 
 
-def _scene(need: Need, now: datetime) -> _Scene:
-    site = one(Site, need.site_id, among=Site.objects.select_related("service_class"))
-    part = one(Part, need.part_id, among=Part.objects.select_related("model"))
-    installed = fit.Installed(model_of(part), need.revision, need.connector, need.runs)
-    return _Scene(need, site, part, now, installed, _rules(part))
-
-
-def _rules(part: Part) -> list[fit.Rule]:
+def _rules(part: Part, group: Sequence[Part]) -> list[fit.Rule]:
     """The written rules for what is installed, and the group's own where none is written."""
     own = model_of(part)
     written = m.Replacement.objects.filter(installed=part.model).select_related("offered") if part.model else []
     found = [timetable.rule(own, row.offered.name, row.terms) for row in written]
     spoken = {rule.offered for rule in found}
-    others = Part.objects.filter(group=part.group).select_related("model")
-    return found + [timetable.group_rule(own, model_of(p), p.needs) for p in others if model_of(p) not in spoken]
+    return found + [timetable.group_rule(own, model_of(p), p.needs) for p in group if model_of(p) not in spoken]
 
 
-def _of_unit(scene: _Scene, unit: m.Unit, lanes: Sequence[m.Lane], taken: str) -> Lead:
-    assert unit.hub is not None, "only units at a hub are looked at"
-    hub = unit.hub
-    plug = unit.connector or str(unit.part.needs.get("connector", ""))
-    offered = fit.Offered(
-        hub.name, model_of(unit.part), unit.revision, unit.firmware, plug, frozenset(map(str, unit.kit_lines))
+def _of_unit(found: Scene, unit: Stocked) -> Lead:
+    hub, part = found.hub(unit.hub_id), found.parts[unit.part_id]
+    lane, ready, refusal = _quickest(found, hub, part)
+    view_of = rules.UnitView(
+        str(unit.pk),
+        unit.serial,
+        unit.state,
+        unit.break_glass,
+        unit.certificate_until,
+        unit.checked_at,
+        _taken(found, unit),
     )
-    judged = fit.fits(scene.installed, offered, scene.compat)
-    lane, ready, refusal = _quickest(scene, hub, [ln for ln in lanes if ln.hub_id == hub.pk], unit.part)
-    unit_view = rules.UnitView(
-        str(unit.pk), unit.serial, unit.state, unit.break_glass, unit.certificate_until, unit.checked_at, taken
-    )
-    return _lead(scene, hub.name, channel_of(hub, scene.site.pk), judged, ready, refusal, unit_view, hub=hub, lane=lane)
+    judged, channel = _fit(found, hub, part, unit), channel_of(hub, found.site.pk)
+    return _lead(found, hub.name, channel, judged, ready, refusal, view_of, hub=hub, lane=lane)
 
 
-def _of_empty(scene: _Scene, hub: m.Hub) -> Lead:
-    none = fit.Fit(hub.name, scene.installed.model, "allowed", ("none on the shelf",))
-    return Lead(_candidate(hub.name, channel_of(hub, scene.site.pk), none, None, (), None, 0.0), hub=hub)
+def _fit(found: Scene, hub: m.Hub, part: Part, unit: Stocked) -> fit.Fit:
+    """Whether the unit fits; units that differ only by their serial are judged once."""
+    plug = unit.connector or str(part.needs.get("connector", ""))
+    lines = frozenset(map(str, unit.kit_lines))
+    key = (hub.pk, part.pk, unit.revision, unit.firmware, plug, lines)
+    if key not in found.fits:
+        offered = fit.Offered(hub.name, model_of(part), unit.revision, unit.firmware, plug, lines)
+        found.fits[key] = fit.fits(found.installed, offered, found.compat)
+    return found.fits[key]
 
 
-def _of_offer(scene: _Scene, offer: m.Offer) -> Lead:
+def _of_empty(found: Scene, hub: m.Hub) -> Lead:
+    none = fit.Fit(hub.name, found.installed.model, "allowed", ("none on the shelf",))
+    return Lead(_candidate(hub.name, channel_of(hub, found.site.pk), none, None, (), None, 0.0), hub=hub)
+
+
+def _of_offer(found: Scene, offer: m.Offer) -> Lead:
     name = offer.vendor.name
     if offer.model is None:
         judged = fit.Fit(name, "", "conditional", ("the vendor names the model: compare it before it is ordered",))
     else:
-        judged = fit.fits(scene.installed, fit.Offered(name, offer.model.name), scene.compat)
-    ready, refusal = _ready(scene, ("offer", offer.pk), lambda: paths.by_offer(offer, scene.site, scene.part))
+        judged = fit.fits(found.installed, fit.Offered(name, offer.model.name), found.compat)
+    crew = found.crew(found.part)
+    ready, refusal = _ready(found, ("offer", offer.pk), lambda: paths.by_offer(offer, found.site, found.part, crew))
     channel: rules.Channel = "vendor" if offer.channel == "vendor" else "purchase"
-    return _lead(scene, name, channel, judged, ready, refusal, None, offer=offer, cost=float(offer.cost))
+    return _lead(found, name, channel, judged, ready, refusal, None, offer=offer, cost=float(offer.cost))
 
 
-def _quickest(
-    scene: _Scene, hub: m.Hub, lanes: Sequence[m.Lane], part: Part
-) -> tuple[m.Lane | None, Restore | None, str]:
+def _quickest(found: Scene, hub: m.Hub, part: Part) -> Way:
     """The lane that restores first; where every lane refuses, the first refusal."""
-    ways: list[m.Lane | None] = list(lanes)
-    if hub.site_id == scene.site.pk:
+    key = (hub.pk, part.pk)
+    if key not in found.quickest:
+        found.quickest[key] = _reckoned(found, hub, part)
+    return found.quickest[key]
+
+
+def _reckoned(found: Scene, hub: m.Hub, part: Part) -> Way:
+    ways: list[m.Lane | None] = list(found.lanes.get(hub.pk, ()))
+    if hub.site_id == found.site.pk:
         ways.insert(0, None)
     if not ways:
-        return None, None, f"{hub.name} refused: there is no lane from it to {scene.site.name}."
+        return None, None, f"{hub.name} refused: there is no lane from it to {found.site.name}."
+    crew = found.crew(part)
     tried = [
-        (lane, *_ready(scene, (hub.pk, lane.pk if lane else None, part.pk), _way(scene, hub, lane, part)))
+        (lane, *_ready(found, (hub.pk, lane.pk if lane else None, part.pk), _way(found, hub, lane, part, crew)))
         for lane in ways
     ]
     usable = [(ready.p90_at, n) for n, (_, ready, _) in enumerate(tried) if ready is not None and ready.p90_at]
     return tried[min(usable)[1]] if usable else tried[0]
 
 
-def _way(scene: _Scene, hub: m.Hub, lane: m.Lane | None, part: Part) -> Any:
-    return lambda: paths.by_lane(hub, lane, scene.site, part)
+def _way(found: Scene, hub: m.Hub, lane: m.Lane | None, part: Part, crew: Sequence[Person]) -> Callable[[], Path]:
+    return lambda: paths.by_lane(hub, lane, found.site, part, crew)
 
 
-def _ready(scene: _Scene, key: tuple[Any, ...], way: Any) -> tuple[Restore | None, str]:
+def _ready(found: Scene, key: tuple[Any, ...], way: Callable[[], Path]) -> tuple[Restore | None, str]:
     """When this way restores service; unreadable hours refuse the way and never stop the others."""
-    if key not in scene.ready:
+    if key not in found.ready:
         try:
-            path: Path = way()
-            scene.ready[key] = (restore(path, scene.now), "")
+            found.ready[key] = (_restored(way(), found.now), "")
         except BadInput as bad:
-            scene.ready[key] = (None, f"Refused: {bad.message} {bad.next_step}")
-    return scene.ready[key]
+            found.ready[key] = (None, f"Refused: {bad.message} {bad.next_step}")
+    return found.ready[key]
+
+
+_restored = lru_cache(maxsize=512)(restore)  # pure: incidents of one instant that share a way share its answer
 
 
 def _lead(
-    scene: _Scene,
+    found: Scene,
     place: str,
     channel: rules.Channel,
     judged: fit.Fit,
@@ -242,9 +318,9 @@ def _lead(
 ) -> Lead:
     refusals = (refusal,) if refusal else ready.refusals if ready is not None else ()
     key = hub.pk if hub is not None else None
-    if key not in scene.assumed:
-        scene.assumed[key] = paths.assumptions(scene.site, scene.part, hub)
-    assumed = scene.assumed[key]
+    if key not in found.assumed:
+        found.assumed[key] = paths.assumptions(found.site, found.part, hub, found.crew(found.part))
+    assumed = found.assumed[key]
     price = cost or (float(lane.cost) if lane is not None else 0.0)
     made = _candidate(place, channel, judged, ready, refusals, unit, price, assumed)
     return Lead(made, hub, lane, offer, ready, assumed)

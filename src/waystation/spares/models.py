@@ -247,27 +247,18 @@ class Return(Row):
         ]
 
 
-class Attempt(Row):
-    """One candidate that was considered for an incident, with its times and the reason for its outcome."""
+class Round(Row):
+    """One round of sourcing for an incident: every candidate that was considered, in the order of the decision."""
 
     incident_id = models.UUIDField(db_index=True)
-    round_id = models.UUIDField(db_index=True)
     at = models.DateTimeField()
-    place = models.PositiveSmallIntegerField()  # the order of the decision, 0 first
-    source = models.CharField(max_length=120)
-    channel = models.CharField(max_length=12)
-    serial = models.CharField(max_length=80, blank=True)
-    unit_id = models.UUIDField(null=True, blank=True)
-    likely_at = models.DateTimeField(null=True, blank=True)
-    p90_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=8)
-    in_time = models.BooleanField(default=False)
-    reason = models.TextField()
-    conditions = models.TextField(blank=True)
-    basis = models.JSONField(default=dict, blank=True)  # bars, figures with their sources, assumptions
+    move_first = models.BooleanField(default=False)
+    why = models.TextField(blank=True)
+    candidates = models.JSONField(default=list)  # see `rounds`
+    ways = models.JSONField(default=list)  # bars, figures with their sources, assumptions: what candidates share
 
     class Meta:
-        ordering = ["at", "round_id", "place"]
+        ordering = ["at", "id"]
 
 
 class Order(Row):

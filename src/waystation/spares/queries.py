@@ -14,7 +14,8 @@ from waystation.kernel.authority import Authority
 from waystation.registry.models import Site
 from waystation.registry.queries import one
 from waystation.spares import models as m
-from waystation.spares import paths
+from waystation.spares import paths, rounds
+from waystation.spares.rounds import Attempt
 from waystation.spares.rules import minimum, timetable
 from waystation.spares.rules.restore import Reach, reach
 
@@ -183,11 +184,11 @@ def desk(by: Authority, hub_id: UUID) -> Desk:
     )
 
 
-def candidates(by: Authority, incident_id: UUID) -> list[m.Attempt]:
+def candidates(by: Authority, incident_id: UUID) -> list[Attempt]:
     """The candidates of the newest round of an incident, in the order of the decision."""
     by.require("spares.read")
-    last = m.Attempt.objects.filter(incident_id=incident_id).order_by("-at", "-round_id").first()
-    return list(m.Attempt.objects.filter(round_id=last.round_id).order_by("place")) if last else []
+    last = rounds.newest(incident_id)
+    return list(rounds.attempts(last)) if last else []
 
 
 def of_incident(by: Authority, incident_id: UUID) -> dict[str, Sequence[Any]]:
@@ -205,6 +206,13 @@ def of_incident(by: Authority, incident_id: UUID) -> dict[str, Sequence[Any]]:
     }
 
 
+def installed_at(by: Authority, incident_id: UUID) -> datetime | None:
+    """When a unit was last installed for the incident; None while none was."""
+    by.require("spares.read")
+    ended = m.Dispatch.objects.filter(incident_id=incident_id, state="installed", ended_at__isnull=False)
+    return ended.order_by("-ended_at").values_list("ended_at", flat=True).first()
+
+
 def dispatch(by: Authority, dispatch_id: UUID) -> m.Dispatch:
     """One dispatch with unit, hub, site and reservation."""
     by.require("spares.read")
@@ -217,8 +225,9 @@ def can_be_reached(by: Authority, site_id: UUID, part: Any, within_s: float, wee
     by.require("spares.read")
     site = one(Site, site_id)
     lanes = m.Lane.objects.filter(site=site).select_related("hub").order_by("hub__name", "mode")
-    ways = [paths.by_lane(lane.hub, lane, site, part) for lane in lanes]
-    ways += [paths.by_lane(cabinet, None, site, part) for cabinet in m.Hub.objects.filter(site=site)]
+    crew = paths.qualified(part.qualification)
+    ways = [paths.by_lane(lane.hub, lane, site, part, crew) for lane in lanes]
+    ways += [paths.by_lane(cabinet, None, site, part, crew) for cabinet in m.Hub.objects.filter(site=site)]
     return reach(tuple(ways), week_start, within_s)
 
 

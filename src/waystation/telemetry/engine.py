@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from waystation.kernel.authority import Authority
@@ -161,6 +162,11 @@ class Engine:
         """True when no sensor of the site says anything that a person could have to hear about."""
         held = self.sites.get(site_id)
         return held is not None and not held.has_news and now.timestamp() <= held.calm_until_s()
+
+    def written(self, site_id: UUID) -> dict[UUID, dict[str, Any]]:
+        """What is written down of the site's sensors in this transaction, by site; empty when nothing is."""
+        saved = self.tracks(site_id).saved
+        return {} if saved is None else {site_id: saved.sensors}
 
     def acted_on(self, site_id: UUID) -> None:
         """What was written down of the site has been acted on, in the same transaction."""

@@ -30,11 +30,18 @@ def site_view(site_id: UUID, now: datetime) -> SiteView:
 
 
 def site_views(
-    site_ids: Sequence[UUID], now: datetime, setups: Mapping[UUID, SiteSetup] | None = None
+    site_ids: Sequence[UUID],
+    now: datetime,
+    setups: Mapping[UUID, SiteSetup] | None = None,
+    states: Mapping[UUID, Mapping[str, Any]] | None = None,
 ) -> dict[UUID, SiteView]:
-    """`site_view` of many sites with a handful of queries; `setups` are those of the sites, when somebody has them."""
+    """`site_view` of many sites with a handful of queries.
+
+    `setups` are those of the sites and `states` what is written down of their sensors, when somebody has them.
+    """
     setups = setups or setup.read(site_ids)
-    states = {s.site_id: s.sensors for s in m.SiteState.objects.filter(site_id__in=site_ids)}
+    if states is None:
+        states = {s.site_id: s.sensors for s in m.SiteState.objects.filter(site_id__in=site_ids)}
     doubts = {d.sensor_id: d for d in m.Doubt.objects.filter(sensor__site_id__in=site_ids, ended_at=None)}
     duties = {d.space_id: d for d in m.HandDuty.objects.filter(space__site_id__in=site_ids, ended_at=None)}
     open_of: dict[UUID, list[OpenExcursion]] = {}

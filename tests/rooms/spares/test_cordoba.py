@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from waystation.spares.rules import compatibility as c
@@ -76,7 +77,13 @@ def test_jnt_03_the_page_of_the_night_at_cordoba() -> None:
 def test_ful_10_the_second_incident_of_the_night_gets_the_next_path() -> None:
     """Sevilla's last one went to another incident: FrioTec, and the page says why."""
     need = s.Need("CTL-220", "Córdoba", MADRID, NOW, LIMIT)
-    found = s.source(need, s.as_now(night(), {}, {"id-4471-0093": "INC-2042 at 03:09"}), CHAIN)
+    taken = [
+        replace(c, unit=replace(c.unit, taken="INC-2042 at 03:09"))
+        if c.unit and c.unit.unit_id == "id-4471-0093"
+        else c
+        for c in night()
+    ]
+    found = s.source(need, taken, CHAIN)
     assert found.chosen is not None
     assert found.chosen.place == "FrioTec"
     assert "Next path: 4471-0093 was taken by INC-2042 at 03:09." in found.chosen.reason

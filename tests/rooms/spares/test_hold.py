@@ -287,7 +287,7 @@ def test_ful_10_the_database_itself_refuses_a_second_live_reservation() -> None:
     unit, held = held_unit()
     m.Unit.objects.filter(pk=unit.pk).update(state="stocked")
     seen_free = m.Unit.objects.select_related("part", "hub", "site").get(pk=unit.pk)
-    rows, second = hold.held_rows(system(), seen_free, uuid4(), now=START, site_id=the_site().pk, name="INC-2", need={})
+    rows, second = hold.held_rows(system(), seen_free, uuid4(), now=START, site=the_site(), name="INC-2", need={})
     m.Unit.objects.filter(pk=unit.pk).update(state="in_transit")
     with pytest.raises(Conflict, match="S-1 is in transit for INC-1 at Sevilla"):
         hold.write(system(), rows, second, [], now=START)

@@ -136,6 +136,13 @@ def test_jnt_03_move_first_whenever_nothing_is_proven_to_be_in_time(need: s.Need
         assert answer.chosen.in_time, "a late source is never chosen while one is in time"
 
 
+def gone_to(c: s.Candidate, unit_id: str, who: str) -> s.Candidate:
+    """The candidate, taken by `who` where it is that unit."""
+    if c.unit is None or c.unit.unit_id != unit_id:
+        return c
+    return replace(c, unit=replace(c.unit, taken=who))
+
+
 @settings(max_examples=80, deadline=None)
 @given(needs, st.lists(candidates, max_size=8, unique_by=lambda c: c.unit.unit_id if c.unit else c.place))
 def test_ful_10_the_loser_of_a_race_gets_the_next_path_and_is_told_why(need: s.Need, found: list[s.Candidate]) -> None:
@@ -143,7 +150,8 @@ def test_ful_10_the_loser_of_a_race_gets_the_next_path_and_is_told_why(need: s.N
     first = s.source(need, found, CHAIN)
     if first.chosen is None or first.chosen.unit_id is None:
         return
-    second = s.source(need, s.as_now(found, {}, {first.chosen.unit_id: "INC-2042 at 03:09"}), CHAIN)
+    gone_now = [gone_to(c, first.chosen.unit_id, "INC-2042 at 03:09") for c in found]
+    second = s.source(need, gone_now, CHAIN)
     gone = [j for j in second.judged if j.unit_id == first.chosen.unit_id]
     assert [j.outcome for j in gone] == ["refused"]
     assert "was taken by INC-2042 at 03:09" in gone[0].reason

@@ -220,7 +220,7 @@ def test_ful_01_who_may_not_reserve_is_refused(acting: Acting) -> None:
     """Leadership sees, and does not source."""
     with pytest.raises(NotAllowed):
         source(acting("leadership"), a_need(), now=START)
-    assert not m.Attempt.objects.exists()
+    assert not m.Round.objects.exists()
 
 
 def test_ful_04_a_canceled_order_lets_the_incident_find_the_next_way(acting: Acting) -> None:

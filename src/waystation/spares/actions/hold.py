@@ -43,7 +43,8 @@ def reserve(
         held = m.Reservation.objects.filter(unit=unit, state="held").first()
         if held is not None and held.incident_id == incident_id:
             return held
-        rows, made = held_rows(by, unit, incident_id, now=now, site_id=site_id, name=incident_name, need=need or {})
+        site = one(Site, site_id)
+        rows, made = held_rows(by, unit, incident_id, now=now, site=site, name=incident_name, need=need or {})
         made.expires_at = expires_at or made.expires_at
         write(by, rows, made, [], now=now)
     return made
@@ -55,7 +56,7 @@ def held_rows(
     incident_id: UUID,
     *,
     now: datetime,
-    site_id: UUID,
+    site: Site,
     name: str,
     need: Mapping[str, Any],
 ) -> tuple[list[Row], m.Reservation]:
@@ -74,7 +75,7 @@ def held_rows(
         unit=unit,
         incident_id=incident_id,
         incident_name=name,
-        site=one(Site, site_id),
+        site=site,
         need=dict(need),
         reserved_at=now,
         expires_at=now + HELD_FOR,
@@ -87,8 +88,7 @@ def write(by: Authority, rows: list[Row], made: m.Reservation, events: list[NewE
     facts = {"serial": made.unit.serial, "expires_at": made.expires_at, "incident": made.incident_name}
     told = events or [NewEvent(data=facts, incident_id=made.incident_id)]
     try:
-        with transaction.atomic():
-            record(rows, told, entry=NewEntry("spares.reserved", made.pk, by, now, made.site_id, facts=facts))
+        record(rows, told, entry=NewEntry("spares.reserved", made.pk, by, now, made.site_id, facts=facts))
     except IntegrityError:
         raise taken(made.unit) from None
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -18,15 +17,17 @@ from waystation.kernel.ids import new_id
 from waystation.kernel.refusals import Conflict
 from waystation.registry.models import Part, Site
 from waystation.registry.queries import one
-from waystation.spares import live, paths
+from waystation.spares import live, rounds
 from waystation.spares import models as m
 from waystation.spares.actions.hold import held_rows, write
 from waystation.spares.actions.stock import label_of
-from waystation.spares.custody import locked
-from waystation.spares.live import Lead, Need
+from waystation.spares.live import Lead, Need, Scene
+from waystation.spares.rounds import Attempt
 from waystation.spares.rules import sourcing as rules
 
 __all__ = ["Need", "Sourced", "source"]
+
+MOST_ROUNDS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Sourced:
     reservation: m.Reservation | None
     dispatch: m.Dispatch | None
     order: m.Order | None
-    candidates: tuple[m.Attempt, ...]
+    candidates: tuple[Attempt, ...]
     move_first: bool
     reason: str
 
@@ -49,75 +50,69 @@ def source(by: Authority, need: Need, *, now: datetime) -> Sourced:
     which unit is decided one asker at a time on a group's shelf, on what is free at that moment.
     """
     by.require("spares.reserve", need.site_id)
-    before = _standing(need)
-    if before is not None:
+    part = one(Part, need.part_id, among=Part.objects.select_related("model"))
+    group = part.group
+    if (before := _standing(need, group)) is not None:
         return before
-    leads = live.view(need, now)
-    chain = live.chain_of(one(Site, need.site_id, among=Site.objects.select_related("service_class")))
-    asked = live.asked(need, now)
-    for _ in range(len(leads) + 1):
+    scene = live.scene(need, part, now)
+    for _ in range(MOST_ROUNDS):
         try:
             with transaction.atomic():
-                _lock_shelf(need)
-                if (before := _standing(need)) is not None:
+                _lock_shelf(need, group)
+                if (before := _standing(need, group)) is not None:
                     return before
-                leads = live.fresh(leads, asked.zone, now)
-                return _settle(by, need, leads, rules.source(asked, [lead.candidate for lead in leads], chain), now)
+                return _settle(by, scene, live.view(scene))
         except Conflict as lost:  # a unit that two groups may use, or an order that stands
             if lost.code not in ("spares.taken", "spares.ordered"):
                 raise
     raise Conflict("spares.raced", "Every candidate was taken while this ran.", "Source again.")
 
 
-def _lock_shelf(need: Need) -> None:
+def _lock_shelf(need: Need, group: str) -> None:
     """One asker at a time for the site, and for the parts of the group, until the transaction ends."""
-    one(Site, need.site_id, among=Site.objects.select_for_update(no_key=True))
-    group = Part.objects.filter(group=one(Part, need.part_id).group)
-    list(group.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    list(Site.objects.filter(pk=need.site_id).select_for_update(no_key=True).values_list("pk"))
+    list(Part.objects.filter(group=group).select_for_update(no_key=True).order_by("pk").values_list("pk"))
 
 
-def _standing(need: Need) -> Sourced | None:
-    """What the incident already has, with the candidates of the round that gave it."""
-    group = one(Part, need.part_id).group
+def _standing(need: Need, group: str) -> Sourced | None:
+    """What the incident already has, with the candidates of the round that gave it. Nothing stands without a round."""
+    last = rounds.newest(need.incident_id)
+    if last is None:
+        return None
     held = m.Reservation.objects.filter(incident_id=need.incident_id, state="held", need__group=group).first()
     order = m.Order.objects.filter(
         incident_id=need.incident_id, state__in=["wanted", "confirmed"], offer__group=group
     ).first()
     if held is None and order is None:
         return None
-    last = m.Attempt.objects.filter(incident_id=need.incident_id).order_by("-at", "-round_id").first()
-    rows = tuple(m.Attempt.objects.filter(round_id=last.round_id).order_by("place")) if last else ()
     sent = m.Dispatch.objects.filter(reservation=held).first() if held else None
-    told = rows[0].basis if rows else {}
-    return Sourced(held, sent, order, rows, bool(told.get("move_first")), str(told.get("why", "")))
+    return Sourced(held, sent, order, rounds.attempts(last), last.move_first, last.why)
 
 
-def _settle(by: Authority, need: Need, leads: Sequence[Lead], decided: rules.Sourcing, now: datetime) -> Sourced:
+def _settle(by: Authority, scene: Scene, leads: Sequence[Lead]) -> Sourced:
+    """Choose, hold and keep what was considered: one record."""
+    need, now = scene.need, scene.now
+    decided = rules.source(live.asked(scene, leads), [lead.candidate for lead in leads], scene.chain)
     chosen = decided.chosen
-    by_way = {_way(lead.candidate): lead for lead in leads}
-    lead = by_way.get(_way_of(chosen)) if chosen else None
+    by_name = {_name(lead.candidate): lead for lead in leads}
+    lead = by_name.get(rounds.name_of(chosen)) if chosen else None
     rows: list[Row] = []
     held = sent = order = None
     if chosen is not None and lead is not None and chosen.unit_id is not None:
-        unit = locked(chosen.unit_id)
-        group = one(Part, need.part_id).group
-        wanted = {"group": group, "part_id": str(need.part_id), "limit_at": plain(need.limit_at)}
-        rows, held = held_rows(
-            by, unit, need.incident_id, now=now, site_id=need.site_id, name=need.incident_name, need=wanted
-        )
-        sent = _dispatch(held, lead, chosen, now)
+        rows, held = _held(by, scene, chosen.unit_id)
+        sent = _dispatch(scene, held, lead, chosen)
         rows.append(sent)
     elif chosen is not None and lead is not None and lead.offer is not None:
-        order = _order(need, lead.offer, chosen, now)
+        order = _order(scene, lead.offer, chosen)
         rows.append(order)
-    attempts = _attempts(need, by_way, decided, now)
-    rows += attempts
+    kept = rounds.keep(need.incident_id, decided, by_name, now)
+    rows.append(kept)
     data = {
         "chosen": chosen.place if chosen else "",
         "serial": chosen.serial if chosen else "",
         "reason": chosen.reason if chosen else decided.reason,
         "move_first": decided.move_first,
-        "candidates": len(attempts),
+        "candidates": len(kept.candidates),
     }
     told = [NewEvent("spares.sourced", data=data, incident_id=need.incident_id)]
     if held is not None:
@@ -125,25 +120,27 @@ def _settle(by: Authority, need: Need, leads: Sequence[Lead], decided: rules.Sou
     else:
         entry = NewEntry("spares.sourced", need.incident_id, by, now, need.site_id, facts=data)
         try:
-            with transaction.atomic():
-                record(rows, told, entry=entry)
+            record(rows, told, entry=entry)
         except IntegrityError:
             raise Conflict("spares.ordered", "This order stands already.", "Open the incident.") from None
-    return Sourced(held, sent, order, tuple(attempts), decided.move_first, decided.reason)
+    return Sourced(held, sent, order, rounds.attempts(kept), decided.move_first, decided.reason)
 
 
-Way = tuple[str, str, str | None, datetime | None]
+def _held(by: Authority, scene: Scene, unit_id: str) -> tuple[list[Row], m.Reservation]:
+    need = scene.need
+    wanted = {"group": scene.part.group, "part_id": str(need.part_id), "limit_at": plain(need.limit_at)}
+    unit = one(m.Unit, unit_id, among=m.Unit.objects.select_for_update())
+    if unit.part_id in scene.parts:
+        unit.part = scene.parts[unit.part_id]
+    unit.hub = scene.hub(unit.hub_id) if unit.hub_id is not None else None
+    return held_rows(by, unit, need.incident_id, now=scene.now, site=scene.site, name=need.incident_name, need=wanted)
 
 
-def _way(c: rules.Candidate) -> Way:
+def _name(c: rules.Candidate) -> rounds.Name:
     return (c.place, c.channel, c.unit.unit_id if c.unit else None, c.p90_at)
 
 
-def _way_of(judged: rules.Judged) -> Way:
-    return (judged.place, judged.channel, judged.unit_id, judged.p90_at)
-
-
-def _dispatch(held: m.Reservation, lead: Lead, judged: rules.Judged, now: datetime) -> m.Dispatch:
+def _dispatch(scene: Scene, held: m.Reservation, lead: Lead, judged: rules.Judged) -> m.Dispatch:
     """Label and pickup task out of what is known: nobody types anything."""
     hub, unit, site = lead.hub, held.unit, held.site
     assert hub is not None, "a unit that is chosen lies at a hub"
@@ -158,67 +155,33 @@ def _dispatch(held: m.Reservation, lead: Lead, judged: rules.Judged, now: dateti
         to_site=site,
         lane=lead.lane,
         mode=mode,
-        planned_at=now,
+        planned_at=scene.now,
         promised_at=judged.p90_at,
     )
     sent.label = label_of(sent)
     how = {"courier": "hand it to the courier", "air": "hand it to the air carrier"}.get(mode, "take it along")
     sent.task = f"Pick up {unit.serial} ({unit.part.name}) at {hub.name} and {how} to {site.name}."[:300]
-    sent.task_person_id = _task_person(lead, hub, mode)
+    sent.task_person_id = _task_person(scene, held, lead)
     return sent
 
 
-def _task_person(lead: Lead, hub: m.Hub, mode: str) -> UUID | None:
+def _task_person(scene: Scene, held: m.Reservation, lead: Lead) -> UUID | None:
     """Who drives installs; with a courier the hub's custodian hands over."""
+    assert lead.hub is not None, "a unit that is chosen lies at a hub"
     bars = lead.ready.p90 if lead.ready is not None else ()
     who = next((bar.reason for bar in bars if bar.kind == "install" and bar.reason), "")
-    if who and mode in ("drive", "in_person") and lead.candidate.unit is not None:
-        part = one(m.Unit, lead.candidate.unit.unit_id, among=m.Unit.objects.select_related("part")).part
-        named = [p.pk for p in paths.qualified(part.qualification) if p.name == who]
-        return named[0] if len(named) == 1 else hub.custodian_id
-    return hub.custodian_id
+    if who and (lead.lane is None or lead.lane.mode in ("drive", "in_person")):
+        named = [p.pk for p in scene.crew(held.unit.part) if p.name == who]
+        return named[0] if len(named) == 1 else lead.hub.custodian_id
+    return lead.hub.custodian_id
 
 
-def _order(need: Need, offer: m.Offer, judged: rules.Judged, now: datetime) -> m.Order:
-    site = one(Site, need.site_id)
+def _order(scene: Scene, offer: m.Offer, judged: rules.Judged) -> m.Order:
     return m.Order(
-        incident_id=need.incident_id, offer=offer, site=site, cost=offer.cost, at=now, promised_at=judged.p90_at
+        incident_id=scene.need.incident_id,
+        offer=offer,
+        site=scene.site,
+        cost=offer.cost,
+        at=scene.now,
+        promised_at=judged.p90_at,
     )
-
-
-def _attempts(need: Need, leads: Mapping[Way, Lead], decided: rules.Sourcing, now: datetime) -> list[m.Attempt]:
-    round_id = new_id()
-    return [
-        m.Attempt(
-            incident_id=need.incident_id,
-            round_id=round_id,
-            at=now,
-            place=place,
-            source=j.place[:120],
-            channel=j.channel,
-            serial=j.serial,
-            unit_id=UUID(j.unit_id) if j.unit_id else None,
-            likely_at=j.likely_at,
-            p90_at=j.p90_at,
-            outcome=j.outcome,
-            in_time=j.in_time,
-            reason=j.reason,
-            conditions=j.conditions,
-            basis=_basis(leads.get(_way_of(j)), decided),
-        )
-        for place, j in enumerate(decided.judged)
-    ]
-
-
-def _basis(lead: Lead | None, decided: rules.Sourcing) -> dict[str, Any]:
-    """What the incident page draws: bars, figures with sources, assumptions. Nothing of a hidden candidate."""
-    found: dict[str, Any] = {"move_first": decided.move_first, "why": decided.reason}
-    if lead is not None and lead.ready is not None:
-        found["bars"] = [
-            {"kind": b.kind, "start": plain(b.start), "end": plain(b.end), "reason": b.reason} for b in lead.ready.p90
-        ]
-        found["figures"] = [f.words() for f in lead.ready.figures]
-        found["assumed"] = list(lead.assumed)
-        found["mode"] = lead.lane.mode if lead.lane is not None else ""
-        found["cost"] = f"{lead.candidate.cost:.2f}"
-    return found

@@ -7,8 +7,8 @@ the quickest wins, with a purchase last, and the product is moved first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -127,7 +127,7 @@ class Sourcing:
 def source(need: Need, candidates: Sequence[Candidate], chain: tuple[ChainStep, ...] = CHAIN) -> Sourcing:
     """Every candidate in order with its reason: the chosen one, the possible ones, then the refused ones.
 
-    Pure over the live view: when a race for the chosen unit is lost, call again with the units `as_now`.
+    Pure over the live view: when a race for the chosen unit is lost, call again with the units as they stand then.
     """
     refusals = {index: _refusal(need, c, chain) for index, c in enumerate(candidates)}
     usable = [c for index, c in enumerate(candidates) if not refusals[index]]
@@ -139,19 +139,6 @@ def source(need: Need, candidates: Sequence[Candidate], chain: tuple[ChainStep, 
     everything = (*judged, *(_refused(need, c, words) for c, words in refused))
     move_first, why = _move_first(need, usable)
     return Sourcing(everything, judged[0] if judged else None, move_first, why)
-
-
-def as_now(
-    candidates: Sequence[Candidate], states: Mapping[str, str], taken: Mapping[str, str]
-) -> tuple[Candidate, ...]:
-    """The candidates with each unit as it stands now: its state and who holds it, by unit id."""
-    return tuple(_as_now(c, c.unit, states, taken) if c.unit is not None else c for c in candidates)
-
-
-def _as_now(c: Candidate, unit: UnitView, states: Mapping[str, str], taken: Mapping[str, str]) -> Candidate:
-    state, holder = states.get(unit.unit_id, unit.state), taken.get(unit.unit_id, "")
-    same = (state, holder) == (unit.state, unit.taken)
-    return c if same else replace(c, unit=replace(unit, state=state, taken=holder))
 
 
 def _step(chain: tuple[ChainStep, ...], channel: Channel) -> int:
