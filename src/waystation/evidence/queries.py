@@ -38,7 +38,9 @@ def first_said(kind: str, object_id: UUID | str, fact: str, value: str) -> datet
 def first_said_of_each(kind: str, fact: str, value: str) -> dict[str, datetime]:
     """`first_said` of every object of which an entry of that kind speaks, by the object's id as text."""
     found: dict[str, datetime] = {}
-    for object_id, at, leaf in LogEntry.objects.filter(kind=kind).order_by("seq").values_list("object_id", "at", "leaf"):
+    for object_id, at, leaf in (
+        LogEntry.objects.filter(kind=kind).order_by("seq").values_list("object_id", "at", "leaf")
+    ):
         if object_id not in found and json.loads(bytes(leaf)).get("facts", {}).get(fact) == value:
             found[object_id] = at
     return found

@@ -18,7 +18,8 @@ from waystation.incidents.models import Incident
 from waystation.registry.models import ServiceClass, Site
 from waystation.service_levels.rules.measures import Measure, at_most
 from waystation.telemetry import queries as telemetry
-from waystation.telemetry.continuity import Continuity, continuities, full_hour
+from waystation.telemetry.continuity import Continuity, continuities
+from waystation.telemetry.hour_judging import full_hour
 from waystation.telemetry.present import present
 
 UNREACHABLE = ("site_unreachable", "device_unreachable")
@@ -56,9 +57,7 @@ class SiteMeasures:
 Spans = Sequence[tuple[float, bool]]
 
 
-def measure_sites(
-    sites: Sequence[Site], start: datetime, end: datetime, *, exact: bool = True
-) -> list[SiteMeasures]:
+def measure_sites(sites: Sequence[Site], start: datetime, end: datetime, *, exact: bool = True) -> list[SiteMeasures]:
     """Every promise of every site over [start, end), worst first.
 
     A site that opened later is measured from then; unless `exact`, from the first full hour after it.

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import Count
 
 from waystation.registry.models import Space
-from waystation.telemetry.hour_judging import at_hour, hour_of, judge_between, judge_day
+from waystation.telemetry.hour_judging import at_hour, full_hour, hour_of, judge_between, judge_day
 from waystation.telemetry.kept import standing
 from waystation.telemetry.rules.hours import Sums
 
@@ -71,12 +71,6 @@ class Continuity:
 def settled_to(now: datetime) -> datetime:
     """The instant up to which continuity can be measured on the spot: the last full ten minutes."""
     return datetime.fromtimestamp(now.timestamp() // STEP_S * STEP_S, UTC)
-
-
-def full_hour(at: datetime) -> datetime:
-    """An instant, or the next full hour when it lies inside one."""
-    hour = at_hour(hour_of(at))
-    return hour if hour == at else at_hour(hour_of(at) + 1)
 
 
 def is_little(site_ids: Collection[UUID]) -> bool:
@@ -157,5 +151,3 @@ def _spaces_of(site_ids: set[UUID]) -> dict[UUID, int]:
 
 def _of_sums(held: Sums) -> Continuity:
     return Continuity(held.proven_us / 1e6, held.out_us / 1e6, held.unproven_us / 1e6)
-
-

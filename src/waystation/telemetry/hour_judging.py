@@ -1,4 +1,4 @@
-"""Judging hours of spaces as `prove` judges them, many at once: one read of the store for all, one fold for each run."""
+"""Judging hours of spaces as `prove` does, many at once: one read of the store for all, one fold for each run."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def hour_of(at: datetime) -> int:
     return int(at.timestamp() // 3600)
 
 
+def full_hour(at: datetime) -> datetime:
+    """An instant, or the next full hour when it lies inside one."""
+    hour = at_hour(hour_of(at))
+    return hour if hour == at else at_hour(hour_of(at) + 1)
+
+
 def judge_day(day: int, wanted: Mapping[UUID, int]) -> dict[UUID, Found]:
     """The wanted hours of a day (days since 1970) of some sites. A space without judging sensor is not named."""
     asked = {site_id: hours for site_id, hours in wanted.items() if hours}
@@ -45,7 +51,7 @@ def judge_day(day: int, wanted: Mapping[UUID, int]) -> dict[UUID, Found]:
 
 def judge_between(site_ids: Iterable[UUID], start: datetime, end: datetime) -> dict[UUID, list[Proof]]:
     """The proofs of the judged spaces of sites over [start, end)."""
-    asked = {site_id: 1 for site_id in site_ids}
+    asked = dict.fromkeys(site_ids, 1)
     rows = rows_of_sites(asked, round(start.timestamp() * 1e6), round(end.timestamp() * 1e6))
     found: dict[UUID, list[Proof]] = {site_id: [] for site_id in asked}
     for space in _spaces(asked):

@@ -18,7 +18,7 @@ from waystation.evidence.queries import first_said_of_each
 from waystation.kernel.authority import Authority
 from waystation.registry.models import Site
 from waystation.telemetry import touched
-from waystation.telemetry.hour_judging import Found, hour_of, judge_day
+from waystation.telemetry.hour_judging import Found, full_hour, hour_of, judge_day
 from waystation.telemetry.models import KeptDay, KeptUpTo
 from waystation.telemetry.rules.hours import ALL_DAY, DAY_HOURS, Kept, between, sums, with_hours, without_hours
 from waystation.telemetry.touched import Place, Touched
@@ -170,7 +170,9 @@ class Hours:
         oldest = (now - KEPT_FOR).date() - timedelta(days=1)
         if any(min(days, default=2**31) < day_number(oldest) for days in self._kept.values()):
             KeptDay.objects.filter(day__lt=oldest).delete()
-            self._kept = {s: {d: h for d, h in days.items() if d >= day_number(oldest)} for s, days in self._kept.items()}
+            self._kept = {
+                s: {d: h for d, h in days.items() if d >= day_number(oldest)} for s, days in self._kept.items()
+            }
 
 
 def kept_in(row: KeptDay) -> Kept:
@@ -185,8 +187,11 @@ def _fill(row: KeptDay, judged: int, kept: Kept) -> None:
 
 
 def first_hours(now: datetime) -> dict[UUID, int]:
-    """From which hour (since 1970) on each watched site is kept: its opening, or the last day before it opens."""
+    """From which hour (since 1970) on each watched site counts: the first full one after it opened.
+
+    A site that has not opened counts from a day back, so that those who set it up see what it says.
+    """
     opened = first_said_of_each("registry.site_state", "to", "active")
     oldest, newest = hour_of(now - KEPT_FOR), hour_of(now - BEFORE_OPENING)
     sites = Site.objects.filter(state__in=WATCHED).order_by("code").values_list("pk", flat=True)
-    return {key: max(oldest, min(hour_of(opened[str(key)]), newest) if str(key) in opened else newest) for key in sites}
+    return {key: max(oldest, hour_of(full_hour(opened[str(key)]))) if str(key) in opened else newest for key in sites}

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, Sum
 
 from waystation.telemetry import touched
-from waystation.telemetry.hours import counted_to, day_number, day_of, place_of
+from waystation.telemetry.hours import day_number, day_of, place_of
 from waystation.telemetry.models import KeptDay, KeptUpTo
-from waystation.telemetry.rules.hours import (
-    ALL_DAY,
-    DAY_HOURS,
-    HOUR_US,
-    Kept,
-    Split,
-    Sums,
-    between,
-    split_of,
-    sums,
-    without_hours,
-)
+from waystation.telemetry.rules.hours import DAY_HOURS, Kept, Sums, between, sums
 from waystation.telemetry.touched import MOST_FRAMES, Touched
 
 MOST_NAMED = 500  # more sites than this are not named in a query
-BAR_HOURS = 24
 
 
 def since_kept() -> Touched:
@@ -63,7 +50,11 @@ def standing(periods: Mapping[UUID, tuple[int, int]]) -> dict[UUID, Standing]:
     for site_id, (first, last) in periods.items():
         held = whole.get(site_id)
         is_touched = doubtful is None or site_id in doubtful
-        if held is not None and held[0] == last - first and not (is_touched and _touches(changed, site_id, first, last)):
+        if (
+            held is not None
+            and held[0] == last - first
+            and not (is_touched and _touches(changed, site_id, first, last))
+        ):
             found[site_id] = Standing(held[1], {})
         else:
             odd.append(site_id)
@@ -110,16 +101,16 @@ def _whole(periods: Mapping[UUID, tuple[int, int]]) -> dict[UUID, tuple[int, Sum
     return found
 
 
-def _too_much(
-    periods: Mapping[UUID, tuple[int, int]], first: int, last: int
-) -> Iterable[tuple[UUID, int, int, Kept]]:
+def _too_much(periods: Mapping[UUID, tuple[int, int]], first: int, last: int) -> Iterable[tuple[UUID, int, int, Kept]]:
     """The kept days of which a period takes only some hours: the newest, and those before a site's own beginning."""
     late = {key: a for key, (a, _) in periods.items() if a > first // DAY_HOURS * DAY_HOURS}
     behind = Q(day=day_of(last // DAY_HOURS), judged__gte=1 << last % DAY_HOURS)
     if late:
         oldest = Q(day__gte=day_of(first // DAY_HOURS), day__lte=day_of(max(late.values()) // DAY_HOURS))
         behind |= oldest & (Q(site_id__in=list(late)) if len(late) < MOST_NAMED else Q())
-    for site_id, day, judged, spaces in KeptDay.objects.filter(behind).values_list("site_id", "day", "judged", "spaces"):
+    for site_id, day, judged, spaces in KeptDay.objects.filter(behind).values_list(
+        "site_id", "day", "judged", "spaces"
+    ):
         number = day_number(day)
         if site_id in periods and judged & ~_of(number, *periods[site_id]):
             yield site_id, number, judged, spaces
@@ -148,45 +139,3 @@ def _wanted(first: int, last: int) -> dict[int, int]:
     if last <= first:
         return {}
     return {d: _of(d, first, last) for d in range(first // DAY_HOURS, (last - 1) // DAY_HOURS + 1)}
-
-
-@dataclass(frozen=True, slots=True)
-class Bars:
-    """The 24 hours up to an hour: each space's by its id (None where no sensor judged), and sites' hours not kept."""
-
-    start: datetime
-    end: datetime
-    spaces: Mapping[UUID, Mapping[str, Sequence[Split | None]]]
-    waiting: Mapping[UUID, Sequence[bool]]
-
-
-def last_day(site_ids: Sequence[UUID], now: datetime) -> Bars:
-    """The last 24 kept hours of sites, up to the hour that should be kept by now."""
-    end = counted_to(now)
-    until = int(end.timestamp()) // 3600
-    first, changed = until - BAR_HOURS, since_kept()
-    spaces: dict[UUID, dict[str, list[Split | None]]] = {key: {} for key in site_ids}
-    waiting = {key: [True] * BAR_HOURS for key in site_ids}
-    days = (first // DAY_HOURS, (until - 1) // DAY_HOURS)
-    rows = KeptDay.objects.filter(day__in=[day_of(d) for d in days])
-    rows = rows.filter(site_id__in=list(site_ids)) if len(site_ids) < MOST_NAMED else rows
-    for site_id, day, judged, kept in rows.values_list("site_id", "day", "judged", "spaces"):
-        if site_id not in spaces:
-            continue
-        number = day_number(day)
-        stands = judged & _of(number, first, until) & ~changed.of_day(site_id, number)
-        _place(spaces[site_id], waiting[site_id], stands, without_hours(kept, ALL_DAY & ~stands), number, first)
-    start = datetime.fromtimestamp(first * HOUR_US // 1_000_000, end.tzinfo)
-    return Bars(start, end, spaces, waiting)
-
-
-def _place(
-    spaces: dict[str, list[Split | None]], waiting: list[bool], stands: int, kept: Kept, day: int, first: int
-) -> None:
-    at = {h: day * DAY_HOURS + h - first for h in range(DAY_HOURS) if stands >> h & 1}
-    for place in at.values():
-        waiting[place] = False
-    for space, (judged, odd) in kept.items():
-        line = spaces.setdefault(space, [None] * BAR_HOURS)
-        for hour, place in at.items():
-            line[place] = split_of(judged, odd, hour)

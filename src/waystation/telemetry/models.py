@@ -224,6 +224,7 @@ class KeptDay(Row):
         constraints = [models.UniqueConstraint(fields=["site", "day"], name="one_kept_day")]
         indexes = [
             models.Index(
-                fields=["site", "day", "judged", "hours", "space_hours", "proven_us", "out_us"], name="sums_of_kept_days"
+                fields=["site", "day", "judged", "hours", "space_hours", "proven_us", "out_us"],
+                name="sums_of_kept_days",
             )
         ]

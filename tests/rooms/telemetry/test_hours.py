@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,16 +21,15 @@ from waystation import wiring
 from waystation.access.queries import system_authority
 from waystation.registry import actions as registry
 from waystation.registry.models import ProductProfile, Sensor, Space
-from waystation.telemetry import stores, touched
+from waystation.telemetry import stores
 from waystation.telemetry.actions import backup, care, hand
 from waystation.telemetry.actions.backup import Logger
 from waystation.telemetry.actions.seal import seal
-from waystation.telemetry.continuity import continuities, continuity
 from waystation.telemetry.engine import Engine
-from waystation.telemetry.hour_judging import at_hour, hour_of, judge_day
+from waystation.telemetry.hour_judging import at_hour, hour_of
 from waystation.telemetry.hours import Hours, counted_to, day_number
-from waystation.telemetry.kept import last_day, since_kept, standing
-from waystation.telemetry.models import Doubt, KeptDay, KeptUpTo
+from waystation.telemetry.kept import since_kept, standing
+from waystation.telemetry.models import Doubt, KeptDay
 from waystation.telemetry.proving import prove
 from waystation.telemetry.rules.batch import BatchReading
 from waystation.telemetry.rules.hours import (
@@ -85,7 +84,8 @@ def test_hours_add_up_and_each_second_falls_into_its_own_hour(pieces: list[tuple
 
 
 SETS = st.integers(0, ALL_DAY)
-SPLITS = st.one_of(st.just(WHOLE), st.integers(0, HOUR_US).flatmap(lambda p: st.builds(Split, st.just(p), st.integers(0, HOUR_US - p))))  # fmt: skip
+PROVEN_US = st.integers(0, HOUR_US)
+SPLITS = st.one_of(st.just(WHOLE), PROVEN_US.flatmap(lambda p: st.integers(0, HOUR_US - p).map(lambda o: Split(p, o))))
 STEPS = st.lists(st.tuples(st.booleans(), SETS, st.dictionaries(st.sampled_from("ab"), SPLITS)), max_size=6)
 
 
