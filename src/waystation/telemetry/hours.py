@@ -127,7 +127,7 @@ class Hours:
                 stale = found.of_day(site_id, day)
                 if days[day] & stale:
                     row = KeptDay.objects.get(site_id=site_id, day=day_of(day))
-                    _fill(row, row.judged & ~stale, without_hours(kept_in(row), stale))
+                    filled(row, row.judged & ~stale, without_hours(kept_in(row), stale))
                     row.save()
                     taken.append((site_id, day, row.judged))
         return taken
@@ -156,7 +156,7 @@ class Hours:
             new = [KeptDay(site_id=key, day=day_of(day)) for key in wanted if key not in held]
             for one in (*held.values(), *new):
                 hours = wanted[one.site_id]
-                _fill(one, one.judged | hours, with_hours(kept_in(one), hours, found[one.site_id]))
+                filled(one, one.judged | hours, with_hours(kept_in(one), hours, found[one.site_id]))
             KeptDay.objects.bulk_create(new, batch_size=ROWS_AT_ONCE)
             for one in held.values():
                 one.save()
@@ -180,10 +180,12 @@ def kept_in(row: KeptDay) -> Kept:
     return {space: (judged, odd) for space, (judged, odd) in row.spaces.items()}
 
 
-def _fill(row: KeptDay, judged: int, kept: Kept) -> None:
+def filled(row: KeptDay, judged: int, kept: Kept) -> KeptDay:
+    """The row, saying that these hours are judged, what is kept of them, and its sums."""
     row.judged, row.hours = judged & ALL_DAY, (judged & ALL_DAY).bit_count()
     row.spaces = {space: [hours, odd] for space, (hours, odd) in kept.items()}
     row.space_hours, row.proven_us, row.out_us = sums(kept)
+    return row
 
 
 def first_hours(now: datetime) -> dict[UUID, int]:

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db.models import Max
 
 from waystation.evidence.models import LogEntry
-from waystation.registry.models import Import, Sensor, Space
+from waystation.registry.models import Space
 from waystation.telemetry import models as m
 from waystation.telemetry import setup, stores
 from waystation.telemetry.rules.hours import ALL_DAY, DAY_HOURS, HOUR_US, between
@@ -106,7 +106,7 @@ def _readings(touched: Touched, place: Position, most: int | None) -> Position:
         return log.end()
     end, seen, read = place, 0, set[int]()
     files = [number for number in log.files() if number >= place.file]
-    for number, following in zip(files, [*files[1:], 0], strict=True):
+    for number, following in zip(files, [*files[1:], 0][: len(files)], strict=True):
         begin = Position(number, place.offset if number == place.file else 0)
         try:
             for frame, behind in log.read(begin):
@@ -161,22 +161,7 @@ def _sites_of(kind: str, object_id: str) -> Collection[UUID | None]:
     """The sites that a change without a site concerns; {None} for any."""
     if kind in ("registry.product_profile_changed", "registry.profile_approved"):
         return set(Space.objects.filter(profile_id=UUID(object_id)).values_list("site_id", flat=True))
-    made = Import.objects.filter(pk=UUID(object_id)).first() if kind.startswith("registry.import") else None
-    return {None} if made is None else _sites_of_import(made, undone=kind == "registry.import_undone")
-
-
-def _sites_of_import(made: Import, *, undone: bool) -> Collection[UUID | None]:
-    found: set[UUID | None] = set()
-    for item in (*made.created, *made.updated):
-        model, key = item["model"], UUID(item["id"])
-        if model == "registry.Site":
-            found.add(key)
-        elif model in ("registry.Sensor", "registry.Space") and not undone:
-            rows = (Sensor if model == "registry.Sensor" else Space).objects.filter(pk=key)
-            found |= set(rows.values_list("site_id", flat=True)) or {None}
-        elif model in ("registry.Sensor", "registry.Space", "registry.ProductProfile"):
-            return {None}
-    return found
+    return {None}
 
 
 def _us(at: datetime) -> int:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.conf import settings as django_settings
@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import START
+from tests.rooms.telemetry.hours import agrees
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from waystation import wiring
 from waystation.access.queries import system_authority
@@ -26,11 +27,10 @@ from waystation.telemetry.actions import backup, care, hand
 from waystation.telemetry.actions.backup import Logger
 from waystation.telemetry.actions.seal import seal
 from waystation.telemetry.engine import Engine
-from waystation.telemetry.hour_judging import at_hour, hour_of
-from waystation.telemetry.hours import Hours, counted_to, day_number
-from waystation.telemetry.kept import since_kept, standing
-from waystation.telemetry.models import Doubt, KeptDay
-from waystation.telemetry.proving import prove
+from waystation.telemetry.hour_judging import hour_of
+from waystation.telemetry.hours import Hours, counted_to
+from waystation.telemetry.kept import standing
+from waystation.telemetry.models import Doubt
 from waystation.telemetry.rules.batch import BatchReading
 from waystation.telemetry.rules.hours import (
     ALL_DAY,
@@ -116,33 +116,6 @@ def test_a_set_of_hours_is_its_members(first: int, last: int, hours: int) -> Non
     """Between two hours, cut to the day; runs are the members again."""
     assert members(between(first, last)) == [h for h in range(24) if first <= h < last]
     assert [h for a, b in runs(hours) for h in range(a, b)] == members(hours)
-
-
-def believed(site_id: UUID) -> dict[tuple[str, int], Split | None]:
-    """Each hour of each space that is believed now; the space "" for the hours of which the site is kept."""
-    changed, found = since_kept(), dict[tuple[str, int], Split | None]()
-    for row in KeptDay.objects.filter(site_id=site_id):
-        number = day_number(row.day)
-        for hour in members(row.judged & ~changed.of_day(site_id, number)):
-            found["", number * 24 + hour] = None
-            for space, (judged, odd) in row.spaces.items():
-                found[space, number * 24 + hour] = split_of(judged, odd, hour)
-    return found
-
-
-def agrees(site_id: UUID) -> int:
-    """What is believed says what `prove` says of the same hour; returns how many hours are believed."""
-    held, changed = believed(site_id), since_kept()
-    every = sorted({hour for _, hour in held if hour >= hour_of(START) - 1})
-    for space in Space.objects.filter(site_id=site_id).select_related("profile", "site"):
-        for hour in every:
-            proof = prove(space, at_hour(hour), at_hour(hour + 1))
-            split = held.get((str(space.pk), hour))
-            assert (proof is None) == (split is None), (space, at_hour(hour), changed)
-            if proof is not None and split is not None:
-                said = (split.proven_us / 6e7, split.out_us / 6e7, split.unproven_us / 6e7)
-                assert tuple(proof.minutes.values()) == pytest.approx(said, abs=1e-6), (space, at_hour(hour))
-    return len(every)
 
 
 class Fridge:
