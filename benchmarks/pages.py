@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.harness import Report, installation, quantile, vendor
 
 SITES, SPACES, SENSORS_PER_SPACE = 2000, 5, 10
+DAYS = 91  # kept of every site
 ASKED = int(os.environ.get("BENCH_PAGES_ASKED", "15"))
 
 
@@ -160,7 +161,7 @@ def _keep(sites: Any, spaces: Any, now: Any) -> None:
     inside: dict[Any, list[str]] = {}
     for space in spaces:
         inside.setdefault(space.site_id, []).append(str(space.pk))
-    for day in range(until // DAY_HOURS - 91, until // DAY_HOURS + 1):
+    for day in range(until // DAY_HOURS - DAYS, until // DAY_HOURS + 1):
         hours = between(0, until - day * DAY_HOURS)
         rows = []
         for site in sites:

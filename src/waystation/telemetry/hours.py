@@ -7,7 +7,7 @@ that is written beside it, and whoever reads takes back what lies behind that pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from uuid import UUID
@@ -92,6 +92,7 @@ class Hours:
                 self._place = None
                 return None
             taken = self._take_back(found)
+            row.writes += bool(taken)
             self._save_place(row, after)
         for site_id, day, judged in taken:
             self._kept.setdefault(site_id, {})[day] = judged
@@ -110,7 +111,7 @@ class Hours:
 
     def _save_place(self, row: KeptUpTo, place: Place) -> None:
         row.file, row.offset, row.entry = place.file, place.offset, place.entry
-        row.remembered, row.writes = list(place.remembered), row.writes + 1
+        row.remembered = list(place.remembered)
         row.save()
 
     def _load(self) -> None:
@@ -188,12 +189,12 @@ def filled(row: KeptDay, judged: int, kept: Kept) -> KeptDay:
     return row
 
 
-def first_hours(now: datetime) -> dict[UUID, int]:
+def first_hours(now: datetime, site_ids: Collection[UUID] | None = None) -> dict[UUID, int]:
     """From which hour (since 1970) on each watched site counts: the first full one after it opened.
 
     A site that has not opened counts from a day back, so that those who set it up see what it says.
     """
-    opened = first_said_of_each("registry.site_state", "to", "active")
+    opened = first_said_of_each("registry.site_state", "to", "active", site_ids)
     oldest, newest = hour_of(now - KEPT_FOR), hour_of(now - BEFORE_OPENING)
     sites = Site.objects.filter(state__in=WATCHED).order_by("code").values_list("pk", flat=True)
     return {key: max(oldest, hour_of(full_hour(opened[str(key)]))) if str(key) in opened else newest for key in sites}

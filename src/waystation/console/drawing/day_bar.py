@@ -15,6 +15,7 @@ from waystation.console.drawing.verdict_bar import verdict_bar
 from waystation.console.reader import of_day
 from waystation.kernel.units import duration_text
 from waystation.telemetry.last_day import Day
+from waystation.telemetry.rules.hours import HOUR_US
 
 WIDTH, HEIGHT, TALL = 120.0, 14.0, 24.0
 WIDE = 330.0
@@ -48,13 +49,14 @@ def network_bar(day: Day, zone: ZoneInfo) -> SafeString:
 
 
 def shares(day: Day) -> list[tuple[str, str]]:
-    """The three shares as (state, words). Proven is rounded down; the others up, so that a little never looks none."""
-    whole = day.sums.proven_us + day.sums.out_us + day.sums.unproven_us
+    """The three shares as (state, words); they add up. Proven is rounded down, so that a little never looks none."""
+    whole = day.sums.space_hours * HOUR_US
     if not whole:
         return [(state, "unknown") for state in _KINDS]
-    parts = (day.sums.proven_us, day.sums.unproven_us, day.sums.out_us)
-    said = [10_000 * parts[0] // whole, *(-(-10_000 * part // whole) for part in parts[1:])]
-    return [(state, f"{hundredths / 100:.2f}\u00a0%") for state, hundredths in zip(_KINDS, said, strict=True)]
+    out = -(-10_000 * day.sums.out_us // whole)
+    unproven = max(10_000 - out - 10_000 * day.sums.proven_us // whole, 1 if day.sums.unproven_us else 0)
+    parts = (10_000 - out - unproven, unproven, out)
+    return [(state, f"{part / 100:.2f}\u00a0%") for state, part in zip(_KINDS, parts, strict=True)]
 
 
 def durations(day: Day) -> str:
