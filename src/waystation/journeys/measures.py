@@ -20,7 +20,6 @@ from waystation.service_levels.rules.measures import Measure, at_most
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.continuity import Continuity, continuities
 from waystation.telemetry.hour_judging import full_hour
-from waystation.telemetry.present import present
 
 UNREACHABLE = ("site_unreachable", "device_unreachable")
 HOUR = 3600.0
@@ -74,7 +73,7 @@ def measure_sites(sites: Sequence[Site], start: datetime, end: datetime, *, exac
     opened: dict[UUID, list[Incident]] = {}
     for incident in incidents.opened_between(start, end):
         opened.setdefault(incident.site_id, []).append(incident)
-    heard = present([s.pk for s in sites], end)
+    heard = telemetry.heard_at([s.pk for s in sites])
     opened_at = evidence.first_said_of_each("registry.site_state", "to", "active")
     since = {s.pk: max(start, opened_at.get(str(s.pk), start)) for s in sites}
     periods = {key: (at if exact or at == start else full_hour(at), end) for key, at in since.items()}
@@ -88,7 +87,7 @@ def measure_sites(sites: Sequence[Site], start: datetime, end: datetime, *, exac
             found.get(site.pk, []),
             answers.get(site.pk, []),
             opened.get(site.pk, []),
-            heard[site.pk].newest_at,
+            heard.get(site.pk),
         )
         for site in sites
     ]

@@ -54,6 +54,13 @@ def site_views(
     return found
 
 
+def heard_at(site_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """When each site was last heard, of those that ever were."""
+    wanted = set(site_ids)
+    rows = m.SiteState.objects.exclude(newest_at=None).values_list("site_id", "newest_at")
+    return {key: at for key, at in rows if key in wanted and at is not None}
+
+
 def signals_of_sites(
     site_ids: Sequence[UUID], quantities: Sequence[str], now: datetime
 ) -> dict[tuple[UUID, str], SensorView]:
