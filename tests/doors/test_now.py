@@ -74,7 +74,7 @@ def test_tel_05_the_last_day_of_all_spaces_stands_beside_the_list(signed_in: Sig
     Hours().keep(system_authority("test"), clock.now())
     page = client.get("/now/list/").content.decode()
     assert "not counted yet" not in page
-    assert "24 h to 06:00 UTC" in page
+    assert "24 h to 06:00: 1 h proven, 23 h not proven" in page
     assert "4.16\u00a0%" in page
     assert "95.84\u00a0%" in page
     for path in (f"/sites/{space.site.code}/", "/sites/"):
