@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import transaction
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.rooms.telemetry.hours import agrees, an_hour, the_hour
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge
@@ -24,7 +27,7 @@ from waystation.telemetry.last_day import last_day
 from waystation.telemetry.models import KeptDay, KeptUpTo
 from waystation.telemetry.proving import prove
 from waystation.telemetry.rules.batch import BatchReading
-from waystation.telemetry.rules.hours import WHOLE, between
+from waystation.telemetry.rules.hours import HOUR_US, WHOLE, between, members
 
 BY = system_authority("test")
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -188,3 +191,27 @@ def test_old_days_are_forgotten_and_a_sealed_log_is_followed(now: datetime) -> N
     assert agrees(space.site_id)
     hours.keep(BY, now + 200 * 24 * HOUR)
     assert KeptDay.objects.filter(day__lt=(now + 100 * 24 * HOUR).date()).count() == 0
+
+
+SITE, OTHER = UUID(int=1), UUID(int=2)
+HOURS_TOUCHED = st.sets(st.integers(0, 95), max_size=6)
+SPANS = st.lists(st.tuples(st.integers(-50, 120), st.integers(0, 60)), max_size=3)
+
+
+@given(HOURS_TOUCHED, SPANS, SPANS, st.booleans())
+def test_touched_hours_of_a_day_are_those_that_a_reading_or_a_span_lies_in(
+    hours: set[int], own: list[tuple[int, int]], any_site: list[tuple[int, int]], everything: bool
+) -> None:
+    """Against each hour on its own; a span of any site touches every site; no touched day is left out."""
+    found = touched.Touched(everything=everything)
+    found.hours[SITE] = hours
+    for key, spans in ((SITE, own), (None, any_site)):
+        for first, length in spans:
+            found.spans[key].append((first * HOUR_US + 1, (first + length) * HOUR_US + 1))
+    for site in (SITE, OTHER):
+        spans = any_site + (own if site == SITE else [])
+        inside = {h for h in range(96) if any(a <= h <= a + n for a, n in spans)} | (hours if site == SITE else set())
+        wanted = set(range(96)) if everything else inside
+        said = {day * 24 + hour for day in range(4) for hour in members(found.of_day(site, day))}
+        assert said == wanted
+        assert {hour // 24 for hour in wanted} <= set(found.days(site, range(4)))
