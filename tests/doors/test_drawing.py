@@ -7,15 +7,19 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from waystation.console.drawing.day_bar import row_bar, shares
 from waystation.console.drawing.marks import DOTS, WIDTH, allowance_bar, event_line, outcome_dots, span_line
 from waystation.console.drawing.scale import Scale, degrees, hours
 from waystation.console.drawing.spark import spark
 from waystation.console.drawing.verdict_bar import verdict_bar
 from waystation.console.told import told
 from waystation.incidents.queries import Moment
+from waystation.telemetry.last_day import Day
+from waystation.telemetry.rules.hours import HOUR_US, Sums
 
 NOW = datetime(2026, 11, 18, 2, 12, tzinfo=UTC)
 HOUR = 3600.0
@@ -121,3 +125,34 @@ def test_a_step_and_a_page_that_was_not_sent_are_told_in_words() -> None:
     decided = {"stage": "lifecycle", "outcome": "drop", "reason": "informational_is_logged"}
     assert line("alarms.not_paged", decided=decided) == "Nobody more paged: informational is logged"
     assert line("alarms.not_paged") == "Nobody more paged: no reason was kept"
+
+
+HOURS = st.sampled_from(["in_range_proven", "not_proven", "out_of_range", "waits", ""])
+SUMS = st.integers(0, 500).flatmap(
+    lambda n: st.integers(0, n * HOUR_US).flatmap(
+        lambda p: st.integers(0, n * HOUR_US - p).map(lambda o: Sums(n, p, o)),
+    )
+)
+
+
+@given(st.lists(HOURS, min_size=24, max_size=24), SUMS, st.integers(0, 24))
+def test_tel_05_a_day_bar_draws_every_hour_once_and_its_shares_add_up(
+    hours: list[str], sums: Sums, waiting: int
+) -> None:
+    """Nothing that is not whole looks whole, nothing that happened looks like none, and what waits is in the words."""
+    day = Day(datetime(2026, 11, 17, tzinfo=UTC), tuple(hours), sums, waiting)
+    drawn = str(row_bar(day, ZoneInfo("UTC")))
+    widths = [float(w) for w in re.findall(r'class="f-(?:ok|out)" x="[^"]*" y="[^"]*" width="([^"]*)"', drawn)]
+    widths += [float(w) for w in re.findall(r'width="([^"]*)" height="[^"]*" fill="url', drawn)]
+    widths += [float(w) for w in re.findall(r'class="waits" d="M[^h]*h([^"]*)"', drawn)]
+    assert sum(widths) == pytest.approx(5 * sum(h != "" for h in hours), abs=0.5)
+    assert ("not counted yet" in drawn) == (waiting > 0)
+    said = [words for _, words in shares(day)]
+    if not sums.space_hours:
+        assert said == ["unknown"] * 3
+        return
+    proven, unproven, out = (round(100 * float(words.split("\u00a0")[0])) for words in said)
+    assert proven + unproven + out == 10_000
+    assert (proven == 10_000) == (sums.proven_us == sums.space_hours * HOUR_US)
+    assert (unproven > 0) >= (sums.unproven_us > 0)
+    assert (out > 0) == (sums.out_us > 0)

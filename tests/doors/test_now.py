@@ -14,13 +14,16 @@ from tests.conftest import START
 from tests.doors.pages import a_lot, a_notice, trouble
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from tests.samples import a_site
+from waystation.access.queries import system_authority
 from waystation.alarms.models import Alarm
+from waystation.console.warming import TEMPLATES, warm
 from waystation.evidence import beats
 from waystation.evidence.models import LogEntry
 from waystation.incidents.models import Incident
 from waystation.kernel.clock import FastClock
 from waystation.telemetry import stores
 from waystation.telemetry.engine import Engine
+from waystation.telemetry.hours import Hours
 
 pytestmark = pytest.mark.django_db
 SignedIn = Callable[..., Client]
@@ -56,6 +59,31 @@ def test_a_quiet_network_is_said_to_be_proven(signed_in: SignedIn, clock: FastCl
     page = signed_in("operator").get("/").content.decode()
     assert "Nothing needs somebody." in page
     assert "1 of 1 spaces are in range, proven" in page
+
+
+def test_tel_05_the_last_day_of_all_spaces_stands_beside_the_list(signed_in: SignedIn, clock: FastClock) -> None:
+    """What waits is said; once kept, the shares and the bar say the hour; a site and the list of sites draw it too."""
+    space, (probe,) = a_monitored_space(START)
+    deliver(space, minutes(probe, START - timedelta(hours=1), [5.0, 5.1] * 31), START)
+    judge(Engine(), START)
+    client = signed_in("operator")
+    page = client.get("/").content.decode()
+    assert "24 site hours not counted yet" in page
+    assert "unknown" in page
+    clock.advance_to(START + timedelta(minutes=20))
+    Hours().keep(system_authority("test"), clock.now())
+    page = client.get("/now/list/").content.decode()
+    assert "not counted yet" not in page
+    assert "24 h to 06:00: 1 h proven, 23 h not proven" in page
+    assert "4.16\u00a0%" in page
+    assert "95.84\u00a0%" in page
+    for path in (f"/sites/{space.site.code}/", "/sites/"):
+        assert "24 h to 07:00: 1 h proven, 23 h not proven" in client.get(path).content.decode()
+
+
+def test_every_page_can_be_compiled_before_anybody_asks() -> None:
+    """What warms the server names every template there is, and none fails."""
+    assert warm() == len(list(TEMPLATES.rglob("*.html"))) > 20
 
 
 def test_opr_01_a_row_says_limit_state_value_people_and_step(signed_in: SignedIn, clock: FastClock) -> None:

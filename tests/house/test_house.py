@@ -36,6 +36,7 @@ BULK_EXEMPT = {
     "evidence/outbox.py": "attempts at sending are rows of their own",
     "evidence/sequencer.py": "gives positions to entries that `record` wrote",
     "evidence/subscriptions.py": "turns and progress of webhooks; the subscription itself goes through `record`",
+    "telemetry/hours.py": "kept hours are derived: readings and entries say them again, and no record rests on them",
     "evidence/webhooks.py": "puts events that `record` wrote into the outbox",
 }
 

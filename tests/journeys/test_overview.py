@@ -16,7 +16,7 @@ from tests.samples import a_service_class, a_site
 from waystation.evidence.actions import NewEntry, record
 from waystation.incidents import actions as incidents
 from waystation.journeys.circuits import _joined, circuit_states
-from waystation.journeys.measures import by_name
+from waystation.journeys.measures import _continuity, by_name
 from waystation.journeys.overview import Overview, as_plain, overview
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, NotAllowed
@@ -24,7 +24,9 @@ from waystation.registry.models import Circuit, ServiceClass, Vendor
 from waystation.service_levels import actions as service_levels
 from waystation.service_levels import queries as service_level_queries
 from waystation.telemetry import stores
+from waystation.telemetry.continuity import Continuity
 from waystation.telemetry.engine import Engine
+from waystation.telemetry.hours import Hours
 
 pytestmark = pytest.mark.django_db
 Acting = Callable[..., Authority]
@@ -84,6 +86,45 @@ def test_sla_05_a_site_that_said_nothing_is_never_within_sla(system: Authority, 
     found = overview(system, "7d", now=now + timedelta(hours=2))
     assert [s.kept for s in found.critical] == [False]
     assert dict(as_plain(found)["numbers"])["proven_pct"] == "0.0 %"
+
+
+def test_sla_05_a_large_network_says_up_to_when_it_counts_and_what_it_does_not_count_yet(
+    system: Authority, now: datetime
+) -> None:
+    """33 spaces, one heard, open for three days: while hours wait nothing is called kept; afterwards nothing waits."""
+    space, (probe,) = a_monitored_space(now)
+    for number in range(2, 34):
+        a_monitored_space(now, code=f"fridge-{number}")
+    _opened(system, now - timedelta(days=3))
+    deliver(space, minutes(probe, now, [5.0, 5.1] * 90), now + timedelta(hours=3))
+    at = now + timedelta(hours=3, minutes=20)
+    Hours().keep(system, now - timedelta(days=3))
+    early = overview(system, "7d", now=at)
+    (site,) = early.waiting
+    assert early.end == now + timedelta(hours=3)
+    assert early.counted == f"counted to {early.end:%H:%M} UTC, 1 site not counted whole yet"
+    assert "not counted yet" in site.words
+    assert site.kept is not True
+    assert as_plain(early)["not_counted"] == ["cordoba"]
+    Hours().keep(system, at)
+    late = overview(system, "7d", now=at)
+    assert late.waiting == []
+    assert late.counted == f"counted to {late.end:%H:%M} UTC"
+    held = late.sites[0].continuity
+    assert held.total_s == pytest.approx(33 * 75 * 3600)
+    assert held.proven_s == pytest.approx(3 * 3600)
+    both = site.continuity.total_s + site.continuity.waiting_s
+    assert both == pytest.approx(held.total_s)
+
+
+def test_sla_05_what_waits_leaves_a_promise_open_only_while_it_decides(system: Authority, now: datetime) -> None:
+    """Nine hours in ten shown and a target of 99.5 %: one hour that waits decides, an hour that is lost does not."""
+    target = a_service_class()
+    assert _continuity(Continuity(3600 * 99.0, 0, 0, 3600 * 1.0), target).kept is None
+    assert _continuity(Continuity(3600 * 99.8, 0, 0, 3600 * 0.2), target).kept is True
+    assert _continuity(Continuity(3600 * 90.0, 0, 3600 * 9.0, 3600 * 1.0), target).kept is False
+    assert _continuity(Continuity(), target, is_new=True).kept is None
+    assert _continuity(Continuity(waiting_s=60.0), target).kept is None
 
 
 def test_sla_06_repeated_excursions_are_ranked_with_counts_and_minutes(system: Authority, now: datetime) -> None:

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(as_plain(found), ensure_ascii=False, indent=1))
     else:
-        print(f"{found.start:%d %b %Y %H:%M} to {found.end:%d %b %Y %H:%M} UTC")
+        print(f"{found.start:%d %b %Y %H:%M} to {found.end:%d %b %Y %H:%M} UTC, {found.counted}")
         for number in found.numbers:
             print(f"{number.value:>12}  {number.words}")
         for site in found.not_within:

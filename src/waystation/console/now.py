@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,6 +17,7 @@ from waystation import wiring
 from waystation.access import queries as access
 from waystation.alarms import actions
 from waystation.alarms import queries as alarms
+from waystation.console.drawing.day_bar import network_bar, shares
 from waystation.console.watch import watch
 from waystation.evidence import beats
 from waystation.incidents import actions as incidents
@@ -26,6 +28,8 @@ from waystation.runbooks import queries as runbooks
 from waystation.telemetry import queries as telemetry
 
 STALLED_AFTER = timedelta(minutes=3)
+UTC = ZoneInfo("UTC")
+SHARES = {"in_range_proven": "proven", "not_proven": "not proven", "out_of_range": "out of range"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,9 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     newest = max(beats.last_beats().values(), default=None)
     return {
         "watch": shown,
+        "day_bar": network_bar(shown.day, UTC),
+        "day_end": shown.day.start + timedelta(hours=24),
+        "day_shares": [(state, SHARES[state], words) for state, words in shares(shown.day)],
         "rows": rows,
         "whose": whose,
         "now": at,

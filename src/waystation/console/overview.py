@@ -179,14 +179,15 @@ def _asked(found: Overview) -> list[tuple[str, str, str]]:
 
 def _places(by: Authority, now: datetime) -> list[Place]:
     """Every active site with its state now, and every hub of its own."""
-    rows = [s for s in registry.sites(by) if s.state == "active"]
-    seen = present([s.pk for s in rows], now)
+    active = registry.sites(by).filter(state="active")
+    rows = list(active.values_list("pk", "name", "lat", "lon", "code"))
+    seen = present([key for key, *_ in rows], now)
     rising = {a.site_id for a in alarms.active(by) if a.rule == "rising"}
     places = []
-    for site in rows:
-        worst = seen[site.pk].worst if seen[site.pk].worst in WORST else "quiet"
-        state = "at_risk" if worst == "quiet" and site.pk in rising else worst
-        places.append(Place(site.name, site.lat, site.lon, state, f"/sites/{site.code}/"))
+    for key, name, lat, lon, code in rows:
+        worst = seen[key].worst if seen[key].worst in WORST else "quiet"
+        state = "at_risk" if worst == "quiet" and key in rising else worst
+        places.append(Place(name, lat, lon, state, f"/sites/{code}/"))
     seen_hubs = spares.hubs(by) if by.may("spares.read") else []
     hubs = [h for h in seen_hubs if h.lat is not None and h.lon is not None and h.site_id is None]
     return [*places, *(Place(h.name, h.lat or 0.0, h.lon or 0.0, "hub") for h in hubs)]

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from waystation import wiring
+from waystation.console.drawing.day_bar import row_bar
 from waystation.console.drawing.space_chart import space_chart
 from waystation.console.product import inside
 from waystation.console.reader import degrees, in_own_unit
@@ -24,6 +25,7 @@ from waystation.kernel.units import duration_text
 from waystation.registry import queries as registry
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.charting import Chart, chart_of
+from waystation.telemetry.last_day import last_day
 from waystation.telemetry.present import present
 
 PER_PAGE = 100
@@ -41,10 +43,14 @@ def sites(request: HttpRequest) -> HttpResponse:
     found.sort(key=lambda s: (s.state != "active", STATES.index(seen[s.id].worst), s.name))
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
     shown = registry.sites(request.authority).in_bulk([s.id for s in page])  # type: ignore[attr-defined]
+    days = last_day([s.id for s in page], now).sites
     context = {
         "section": "/sites/",
         "page": page,
-        "rows": [{"site": shown[s.id], "present": seen[s.id]} for s in page],
+        "rows": [
+            {"site": shown[s.id], "present": seen[s.id], "day": row_bar(days[s.id], ZoneInfo(shown[s.id].zone))}
+            for s in page
+        ],
         "found": len(found),
         "all": len(every),
         "counts": Counter(_group(p.worst) for p in seen.values()),
@@ -67,9 +73,17 @@ def _group(worst: str) -> str:
 def site(request: HttpRequest, code: str) -> HttpResponse:
     """One site: spaces, devices, circuits, owners, each with source and age."""
     row = registry.site(request.authority, code)  # type: ignore[attr-defined]
-    view = telemetry.site_view(row.pk, wiring.clock().now())
+    now, zone = wiring.clock().now(), ZoneInfo(row.zone)
+    view = telemetry.site_view(row.pk, now)
     groups = assess(row, view)
-    context = {"section": "/sites/", "site": row, "view": view, "groups": groups, "blanks": blanks(groups)}
+    context = {
+        "section": "/sites/",
+        "site": row,
+        "view": view,
+        "groups": groups,
+        "blanks": blanks(groups),
+        "days": [(UUID(key), row_bar(day, zone)) for key, day in last_day([row.pk], now, [row.pk]).spaces.items()],
+    }
     return render(request, "registry/site.html", context)
 
 

@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 
 from waystation.access import queries as access
 from waystation.alarms import queries as alarms
+from waystation.console.drawing.day_bar import row_bar
 from waystation.console.drawing.spark import spark
 from waystation.console.reader import of_day
 from waystation.console.templatetags.say import CHIPS
@@ -24,6 +25,7 @@ from waystation.product import queries as product
 from waystation.runbooks import queries as runbooks
 from waystation.telemetry import charting
 from waystation.telemetry import queries as telemetry
+from waystation.telemetry.last_day import Day, LastDay, last_day
 from waystation.telemetry.present import present
 from waystation.telemetry.views import SensorView, SiteView, SpaceView
 
@@ -54,6 +56,7 @@ class Row:
     limit_c: float | None
     paths: str
     spark: SafeString | str
+    day: SafeString | str
     last_at: datetime | None
     who: str
     who_note: str
@@ -77,6 +80,7 @@ class Watch:
     rest: int
     rest_proven: int
     states: Mapping[str, int]
+    day: Day
     unanswered: int  # cleared before anybody looked
 
     @property
@@ -99,6 +103,7 @@ class _Known:
     asked: Mapping[UUID, datetime]
     names: Mapping[UUID, str]
     points: Mapping[str, Sequence[tuple[float, float]]]
+    days: LastDay
 
 
 def watch(by: Authority, site_ids: Sequence[UUID], now: datetime) -> Watch:
@@ -110,7 +115,8 @@ def watch(by: Authority, site_ids: Sequence[UUID], now: datetime) -> Watch:
             groups.setdefault(alarm.incident_id or (alarm.site_id, alarm.space_id or alarm.object_id), []).append(alarm)
     named_sites = {group[0].site_id for group in groups.values()}
     views = telemetry.site_views(sorted(named_sites), now) if named_sites else {}
-    known = _known(by, list(groups.values()), views, now)
+    days = last_day(site_ids, now, named_sites)
+    known = _known(by, list(groups.values()), views, days, now)
     rows = sorted((_row(group, known) for group in groups.values()), key=_order)
     spaces = {key: _verdict(state) for site in seen.values() for key, state in site.states.items()}
     notices = tuple(r for r in rows if not r.needs_somebody and r.state == "in_range_proven")
@@ -125,6 +131,7 @@ def watch(by: Authority, site_ids: Sequence[UUID], now: datetime) -> Watch:
         len(rest),
         rest.count("in_range_proven"),
         Counter(spaces.values()),
+        days.network,
         len(unseen),
     )
 
@@ -138,7 +145,9 @@ def _order(row: Row) -> tuple[bool, int, datetime, str]:
     return (not row.needs_somebody, _LEFT_ORDER[row.left_kind], at, row.name)
 
 
-def _known(by: Authority, groups: list[list[Any]], views: Mapping[UUID, SiteView], now: datetime) -> _Known:
+def _known(
+    by: Authority, groups: list[list[Any]], views: Mapping[UUID, SiteView], days: LastDay, now: datetime
+) -> _Known:
     every = [a for group in groups for a in group]
     pages = alarms.pages_of([a.pk for a in every])
     people = {p.person_id for some in pages.values() for p in some}
@@ -166,6 +175,7 @@ def _known(by: Authority, groups: list[list[Any]], views: Mapping[UUID, SiteView
         asked,
         access.names(people),
         charting.recent(codes, now - SPARK, now) if codes else {},
+        days,
     )
 
 
@@ -209,6 +219,7 @@ def _row(group: list[Any], known: _Known) -> Row:
         limit_c=_limit(space, near),
         paths=_paths(view),
         spark=_spark(space, near, state, known),
+        day=row_bar(known.days.spaces.get(str(space.id)) if space else known.days.sites.get(lead.site_id), zone),
         last_at=near.last_at if near else _last_heard(lead, view),
         who=who,
         who_note=who_note,

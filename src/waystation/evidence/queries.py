@@ -40,6 +40,24 @@ def first_said(kind: str, object_id: UUID | str, fact: str, value: str) -> datet
     return None
 
 
+def newest_of(kind: str) -> int:
+    """The number of the newest entry of a kind; 0 where there is none."""
+    return int(LogEntry.objects.filter(kind=kind).aggregate(newest=Max("seq"))["newest"] or 0)
+
+
+def first_said_of_each(
+    kind: str, fact: str, value: str, object_ids: Collection[UUID] | None = None
+) -> dict[str, datetime]:
+    """`first_said` of every object, or of those named, by the object's id as text."""
+    found: dict[str, datetime] = {}
+    for object_id, at, leaf in (
+        LogEntry.objects.filter(kind=kind).order_by("seq").values_list("object_id", "at", "leaf")
+    ):
+        if object_id not in found and json.loads(bytes(leaf)).get("facts", {}).get(fact) == value:
+            found[object_id] = at
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class LogHead:
     """A log now: what was written, what stands under its newest checkpoint, and who cosigned that."""

@@ -11,7 +11,7 @@ from waystation.alarms import queries as alarms
 from waystation.kernel.units import duration_text
 from waystation.registry.models import Circuit, Site
 from waystation.telemetry import queries as telemetry
-from waystation.telemetry.views import SiteView
+from waystation.telemetry.views import SensorView
 
 ENDS_SOON = timedelta(days=30)
 Spans = tuple[tuple[datetime, datetime], ...]
@@ -49,7 +49,6 @@ class CircuitState:
 def circuit_states(sites: Sequence[Site], start: datetime, end: datetime) -> list[CircuitState]:
     """Every circuit of the sites, those at risk first: cut now, then by what they lost."""
     ids = [s.pk for s in sites]
-    views = telemetry.site_views(ids, end)
     down: dict[UUID, list[tuple[datetime, datetime]]] = {}
     for alarm in alarms.raised_between(("circuit_down", "site_unreachable"), start, end):
         span = (max(alarm.started_at, start), min(alarm.cleared_at or end, end))
@@ -58,8 +57,11 @@ def circuit_states(sites: Sequence[Site], start: datetime, end: datetime) -> lis
     held: dict[UUID, list[Circuit]] = {}
     for row in rows:
         held.setdefault(row.site_id, []).append(row)
+    signals = telemetry.signals_of_sites(list(held), sorted({f"wan_{row.path}" for row in rows}), end)
     states = [
-        _state(row, len(mine) == 1, views[site_id], down, start, end) for site_id, mine in held.items() for row in mine
+        _state(row, len(mine) == 1, signals.get((site_id, f"wan_{row.path}")), down, start, end)
+        for site_id, mine in held.items()
+        for row in mine
     ]
     return sorted(states, key=lambda c: (not c.is_down, not c.is_at_risk, c.availability_pct, c.site, c.circuit))
 
@@ -67,12 +69,11 @@ def circuit_states(sites: Sequence[Site], start: datetime, end: datetime) -> lis
 def _state(
     row: Circuit,
     alone: bool,
-    view: SiteView,
+    sensor: SensorView | None,
     down: Mapping[UUID, list[tuple[datetime, datetime]]],
     start: datetime,
     end: datetime,
 ) -> CircuitState:
-    sensor = view.of(f"wan_{row.path}")
     cut = _joined(down.get(sensor.id, []) if sensor else [])
     silent = _joined(down.get(row.site_id, []))
     known = sensor is not None and not sensor.is_silent and sensor.value is not None

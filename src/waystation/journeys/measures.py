@@ -18,8 +18,8 @@ from waystation.incidents.models import Incident
 from waystation.registry.models import ServiceClass, Site
 from waystation.service_levels.rules.measures import Measure, at_most
 from waystation.telemetry import queries as telemetry
-from waystation.telemetry.continuity import Continuity, continuity
-from waystation.telemetry.present import present
+from waystation.telemetry.continuity import Continuity, continuities
+from waystation.telemetry.hour_judging import full_hour
 
 UNREACHABLE = ("site_unreachable", "device_unreachable")
 HOUR = 3600.0
@@ -56,8 +56,11 @@ class SiteMeasures:
 Spans = Sequence[tuple[float, bool]]
 
 
-def measure_sites(sites: Sequence[Site], start: datetime, end: datetime) -> list[SiteMeasures]:
-    """Every promise of every site over [start, end), worst first."""
+def measure_sites(sites: Sequence[Site], start: datetime, end: datetime, *, exact: bool = True) -> list[SiteMeasures]:
+    """Every promise of every site over [start, end), worst first.
+
+    A site that opened later is measured from then; unless `exact`, from the first full hour after it.
+    """
     found: dict[UUID, list[float]] = {}
     for row in telemetry.excursions_between(start, end, [s.pk for s in sites]):
         if row.detected_at >= start:
@@ -70,16 +73,21 @@ def measure_sites(sites: Sequence[Site], start: datetime, end: datetime) -> list
     opened: dict[UUID, list[Incident]] = {}
     for incident in incidents.opened_between(start, end):
         opened.setdefault(incident.site_id, []).append(incident)
-    heard = present([s.pk for s in sites], end)
+    heard = telemetry.heard_at([s.pk for s in sites])
+    opened_at = evidence.first_said_of_each("registry.site_state", "to", "active")
+    since = {s.pk: max(start, opened_at.get(str(s.pk), start)) for s in sites}
+    periods = {key: (at if exact or at == start else full_hour(at), end) for key, at in since.items()}
+    held = continuities(periods)
     rows = [
         _measured(
             site,
-            start,
+            periods[site.pk][0],
             end,
+            held[site.pk],
             found.get(site.pk, []),
             answers.get(site.pk, []),
             opened.get(site.pk, []),
-            heard[site.pk].newest_at,
+            heard.get(site.pk),
         )
         for site in sites
     ]
@@ -88,23 +96,21 @@ def measure_sites(sites: Sequence[Site], start: datetime, end: datetime) -> list
 
 def _measured(
     site: Site,
-    start: datetime,
+    since: datetime,
     end: datetime,
+    held: Continuity,
     detected_s: Sequence[float],
     answers: Spans,
     opened: Sequence[Incident],
     heard_at: datetime | None,
 ) -> SiteMeasures:
     target = site.service_class
-    opened_at = evidence.first_said("registry.site_state", site.pk, "to", "active")
-    since = max(start, opened_at) if opened_at else start
-    held = continuity(site.pk, since, end)
     remote = [_restored(i, end) for i in opened if i.cause in UNREACHABLE]
     service = [_restored(i, end) for i in opened if i.needs_service]
     worst_s = max(detected_s, default=None)
     measures = (
         at_most("detection", worst_s, target.detect_within_s, "s", len(detected_s), len(detected_s)),
-        _continuity(held, target),
+        _continuity(held, target, is_new=since >= end),
         _within("remote management", remote, target.remote_management_h * HOUR, "h"),
         _within("acknowledgement", answers, target.acknowledge_within_s, "s"),
         _within("recovery", service, target.recovery_h * HOUR, "h"),
@@ -122,13 +128,24 @@ def _measured(
     )
 
 
-def _continuity(held: Continuity, target: ServiceClass) -> Measure:
+def _continuity(held: Continuity, target: ServiceClass, *, is_new: bool = False) -> Measure:
+    """What waits to be judged may go either way: while that decides, the promise is neither kept nor broken."""
     pct = target.monitoring_availability_pct
-    if not held.total_s:
+    if is_new:
+        return Measure("continuity", None, None, pct, "%", 0, 0, "opened just now, no hour is counted yet")
+    least, most = held.known_pct_at_least, held.known_pct_at_most
+    if least is None or most is None:
         return Measure("continuity", True, None, pct, "%", 0, 0, "no space to judge")
-    shown, known = round((held.proven_s + held.out_s) / 60), held.known_pct or 0.0
-    words = f"{known:.2f} % of its time is shown"
-    return Measure("continuity", known >= pct, known, pct, "%", shown, round(held.total_s / 60), words)
+    shown, known = round((held.proven_s + held.out_s) / 60), held.known_pct
+    words = "nothing is counted yet" if known is None else f"{known:.2f} % of its time is shown"
+    words += f", {_hours(held.waiting_s)} not counted yet" if held.waiting_s else ""
+    is_kept = True if least >= pct else False if most < pct else None
+    return Measure("continuity", is_kept, known, pct, "%", shown, round((held.total_s + held.waiting_s) / 60), words)
+
+
+def _hours(seconds: float) -> str:
+    hours = max(1, round(seconds / HOUR))
+    return f"{hours} space hour{'' if hours == 1 else 's'}"
 
 
 def _allowance(held: Continuity, target: ServiceClass) -> float | None:

@@ -22,7 +22,8 @@ from waystation.registry.queries import sites
 from waystation.service_levels import queries as service_levels
 from waystation.service_levels.queries import VendorRecord
 from waystation.telemetry import queries as telemetry
-from waystation.telemetry.continuity import Continuity, settled_to
+from waystation.telemetry.continuity import Continuity, is_little, settled_to
+from waystation.telemetry.hours import counted_to
 from waystation.telemetry.models import Excursion
 from waystation.telemetry.proving import prove
 
@@ -101,6 +102,21 @@ class Overview:
         return [s for s in self.critical if s.kept is not True]
 
     @property
+    def waiting(self) -> list[SiteMeasures]:
+        """Sites of which some hours are not counted yet."""
+        return [s for s in self.sites if s.continuity.waiting_s]
+
+    @property
+    def _so_far(self) -> str:
+        left = len(self.waiting)
+        return f", {left} site{'' if left == 1 else 's'} not counted whole yet" if left else ""
+
+    @property
+    def counted(self) -> str:
+        """Up to when is counted, and what is not yet."""
+        return f"counted to {self.end:%H:%M} UTC{self._so_far}"
+
+    @property
     def repeated(self) -> list[Node]:
         """Sites with two excursions or more, most first."""
         return [n for n in self.nodes if n.count >= REPEATED]
@@ -122,7 +138,7 @@ class Overview:
         one_path = {c.site for c in self.circuits if "the only path of a critical site" in c.evidence}
         return (
             Number("critical_within", f"{within} of {len(self.critical)}", "critical sites within SLA", "sla"),
-            Number("proven_pct", _pct(share), "of product time proven in range", "sla"),
+            Number("proven_pct", _pct(share), f"of product time proven in range{self._so_far}", "sla"),
             Number(
                 "repeated",
                 str(len(self.repeated)),
@@ -160,20 +176,24 @@ def total(rows: Sequence[SiteMeasures]) -> Continuity:
 
 
 def overview(by: Authority, period: str, *, now: datetime) -> Overview:
-    """The four questions over the last 7 days, month or quarter, for the active sites that this principal sees."""
+    """The four questions for the active sites that this principal sees: today so far and the 7, 30 or 90 days before.
+
+    A small network is counted to the last full ten minutes, a large one to the last hour that is kept.
+    """
     by.require("service_levels.read")
     if period not in PERIODS:
         raise BadInput(
             "service_levels.period", f"{period!r} is no period.", f"Use {', '.join(PERIODS)}.", field="period"
         )
-    end = settled_to(now)
-    start = end - timedelta(days=PERIODS[period][1])
     rows = list(sites(by, permission="service_levels.read").filter(state="active"))
+    exact = is_little([s.pk for s in rows])
+    end = settled_to(now) if exact else counted_to(now)
+    start = end.replace(hour=0, minute=0) - timedelta(days=PERIODS[period][1])
     return Overview(
         period=period,
         start=start,
         end=end,
-        sites=tuple(measure_sites(rows, start, end)),
+        sites=tuple(measure_sites(rows, start, end, exact=exact)),
         nodes=tuple(nodes(rows, start, end)),
         circuits=tuple(circuit_states(rows, start, end)),
         vendors=tuple(service_levels.vendor_records(start, end)),
@@ -265,6 +285,7 @@ def as_plain(value: Overview) -> dict[str, Any]:
         "period": value.period,
         "start": _plain(value.start),
         "end": _plain(value.end),
+        "not_counted": [s.code for s in value.waiting],
         "numbers": {n.key: n.value for n in value.numbers},
         "sites": [_plain(s) | {"kept": s.kept, "words": s.words} for s in value.sites],
         "nodes": [_plain(n) | {"count": n.count, "minutes": n.minutes} for n in value.nodes],

@@ -22,6 +22,7 @@ from waystation.simulator.gateways import HttpUplink, Pace
 from waystation.simulator.network import load
 from waystation.simulator.setup import known_machines
 from waystation.simulator.world import Delivery, World
+from waystation.telemetry.hours import Hours
 
 
 def live(scenario: Path, *, url: str, seed: int, boots: Mapping[str, int]) -> None:
@@ -39,6 +40,7 @@ def live(scenario: Path, *, url: str, seed: int, boots: Mapping[str, int]) -> No
     world = World(network, seed=seed + 1, start=began, pace=Pace(), key_seed=seed, boots=boots)
     world.enrol(known_machines())
     uplink, rounds, system = HttpUplink(base_url=url), Rounds(), principals.system_authority("live")
+    hours = Hours()
     ticked = checked = datetime.min.replace(tzinfo=UTC)
     while not stop.is_set():
         now = clock.now()
@@ -54,6 +56,7 @@ def live(scenario: Path, *, url: str, seed: int, boots: Mapping[str, int]) -> No
             runs.advance(system, wiring.actuator(), now=now)
             outbox.deliver(now, wiring.transport)
             _send_webhooks(now)
+            _keep_hours(hours, now)
         if now - checked >= timedelta(seconds=10):
             checked = now
             sequencer.run(now)
@@ -66,3 +69,8 @@ def _send_webhooks(now: datetime) -> None:
     begin = time.monotonic()
     days = timedelta(days=settings.WEBHOOK_PAUSE_DAYS)
     webhooks.send_out(now, wiring.webhook, days, lambda: time.monotonic() - begin > 2)
+
+
+def _keep_hours(hours: Hours, now: datetime) -> None:
+    begin = time.monotonic()
+    hours.keep(principals.system_authority("hours"), now, lambda: time.monotonic() - begin > 2)

@@ -24,9 +24,11 @@ from waystation.simulator.setup import Built
 from waystation.simulator.world import Acknowledgement, CourierMessage, Delivery, World
 from waystation.spares.actions import hold, travel
 from waystation.telemetry.actions.seal import seal
+from waystation.telemetry.hours import Hours
 
 MINUTE = timedelta(minutes=1)
 CHECKPOINT_EVERY, SEAL_EVERY = timedelta(minutes=30), timedelta(hours=4)
+KEEP_AT = (16, 46)  # an hour is kept a quarter of an hour after it ended
 Step = Callable[[datetime], None]
 
 
@@ -35,7 +37,7 @@ class Player:
 
     def __init__(self, world: World, built: Built, clock: FastClock, uplink: Uplink) -> None:
         self.world, self.built, self.clock, self.uplink = world, built, clock, uplink
-        self.rounds = Rounds()
+        self.rounds, self.hours = Rounds(), Hours()
         self.system = principals.system_authority("player")
         self.codes = {person_id: code for code, person_id in built.people.items()}
         self.script: list[tuple[datetime, Step]] = []
@@ -120,6 +122,8 @@ class Player:
         self._hear_pages(now)
         if (now - self.world_start) % SEAL_EVERY < MINUTE:
             seal(self.system, now=now)
+        if now.minute in KEEP_AT:
+            self.hours.keep(self.system, now)
         if (now - self.world_start) % CHECKPOINT_EVERY < MINUTE:
             sequencer.run(now)
 

@@ -1,47 +1,61 @@
-"""How much of a period a site can prove: the three durations of its spaces added up, day by day.
+"""How much of a period sites can prove: the durations of their spaces added up, from the hours that are kept.
 
-A closed day is judged once and remembered while no new segment touches it; the last two days are judged again as
-readings arrive. What is added up here is what `prove` says of each space, nothing else.
+What is not kept is judged on the spot while it is little; else it is said to wait, and is in no share. What is added up
+is what `prove` says of each space and hour, nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import UTC, datetime
 from uuid import UUID
 
-from waystation.registry.models import Space
-from waystation.telemetry import proving
-from waystation.telemetry.models import Calibration, Doubt, Segment
+from django.db.models import Count
 
-FRESH = timedelta(days=2)
+from waystation.registry.models import Space
+from waystation.telemetry.hour_judging import at_hour, full_hour, hour_of, judge_between, judge_day
+from waystation.telemetry.kept import standing
+from waystation.telemetry.rules.hours import Sums
+
 STEP_S = 600
+ON_THE_SPOT = 64  # proofs that one answer may wait for
 
 
 @dataclass(frozen=True, slots=True)
 class Continuity:
-    """Seconds of space time by verdict, over the spaces that a sensor judges. They add up to the period."""
+    """Seconds of space time by verdict, over the spaces that a sensor judges; `waiting_s` is in none of them yet."""
 
     proven_s: float = 0.0
     out_s: float = 0.0
     not_proven_s: float = 0.0
-    spaces: int = 0
+    waiting_s: float = 0.0
 
     @property
     def total_s(self) -> float:
-        """All space time of the period."""
+        """The space time that is judged."""
         return self.proven_s + self.out_s + self.not_proven_s
 
     @property
     def known_pct(self) -> float | None:
-        """The share in which the readings prove something, in range or out; None when nothing was to be judged."""
+        """The share in which the readings prove something, in range or out; None when nothing was judged."""
         return None if self.total_s <= 0 else 100 * (self.proven_s + self.out_s) / self.total_s
 
     @property
+    def known_pct_at_least(self) -> float | None:
+        """That share if all that waits turns out to prove nothing."""
+        whole_s = self.total_s + self.waiting_s
+        return None if whole_s <= 0 else 100 * (self.proven_s + self.out_s) / whole_s
+
+    @property
+    def known_pct_at_most(self) -> float | None:
+        """That share if all that waits turns out to prove something."""
+        whole_s = self.total_s + self.waiting_s
+        return None if whole_s <= 0 else 100 * (self.proven_s + self.out_s + self.waiting_s) / whole_s
+
+    @property
     def in_range_pct(self) -> float | None:
-        """The share that is proven in range."""
+        """The share that is proven in range, of what is judged."""
         return None if self.total_s <= 0 else 100 * self.proven_s / self.total_s
 
     def plus(self, other: Continuity) -> Continuity:
@@ -50,55 +64,90 @@ class Continuity:
             self.proven_s + other.proven_s,
             self.out_s + other.out_s,
             self.not_proven_s + other.not_proven_s,
-            self.spaces + other.spaces,
+            self.waiting_s + other.waiting_s,
         )
 
 
 def settled_to(now: datetime) -> datetime:
-    """The instant up to which continuity is measured: the last full ten minutes."""
+    """The instant up to which continuity can be measured on the spot: the last full ten minutes."""
     return datetime.fromtimestamp(now.timestamp() // STEP_S * STEP_S, UTC)
 
 
-def continuity(site_id: UUID, start: datetime, end: datetime) -> Continuity:
-    """The durations of a site's judged spaces over [start, end); nothing when the period is empty."""
-    found = Continuity()
-    for space in Space.objects.filter(site_id=site_id).select_related("profile", "site"):
-        pieces = [_piece(space.pk, a, b, _stamp(site_id, a, b, end)) for a, b in _days(start, end)]
-        judged = [p for p in pieces if p is not None]
-        if judged:
-            proven, out, unproven = (sum(column) for column in zip(*judged, strict=True))
-            found = found.plus(Continuity(proven, out, unproven, 1))
+def is_little(site_ids: Collection[UUID]) -> bool:
+    """True when the present hour of all these sites may be judged on the spot."""
+    if len(site_ids) > ON_THE_SPOT:
+        return False
+    return sum(_spaces_of(set(site_ids)).values()) <= ON_THE_SPOT // 2
+
+
+def continuities(periods: Mapping[UUID, tuple[datetime, datetime]]) -> dict[UUID, Continuity]:
+    """The durations of each site's judged spaces over its own [start, end); nothing when that is empty."""
+    real = {key: (a, b) for key, (a, b) in periods.items() if a < b}
+    hours = {key: (hour_of(full_hour(a)), hour_of(b)) for key, (a, b) in real.items()}
+    held = standing({key: (a, b) for key, (a, b) in hours.items() if a < b})
+    odd = {key for key, (a, b) in real.items() if _edges(a, b)} | {key for key, s in held.items() if s.missing}
+    spot = _Spot(_spaces_of(odd))
+    found = {}
+    for key in periods:
+        done = _of_sums(held[key].sums) if key in held else Continuity()
+        for day, wanted in sorted(held[key].missing.items()) if key in held else ():
+            done = done.plus(spot.hours(key, day, wanted))
+        for a, b in _edges(*real[key]) if key in real else ():
+            done = done.plus(spot.between(key, a, b))
+        found[key] = done
     return found
 
 
-def _days(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    at = start
-    while at < end:
-        midnight = datetime(at.year, at.month, at.day, tzinfo=UTC) + timedelta(days=1)
-        yield at, min(midnight, end)
-        at = midnight
+class _Spot:
+    """What may still be judged while somebody waits; the rest is said to wait."""
+
+    def __init__(self, spaces: Mapping[UUID, int]) -> None:
+        self.spaces, self.left = spaces, ON_THE_SPOT
+
+    def hours(self, site_id: UUID, day: int, wanted: int) -> Continuity:
+        """Hours of a day."""
+        if not self._takes(site_id):
+            return Continuity(waiting_s=3600.0 * self.spaces.get(site_id, 0) * wanted.bit_count())
+        splits = [s for hours in judge_day(day, {site_id: wanted})[site_id].values() for s in hours.values()]
+        return _of_sums(Sums(len(splits), sum(s.proven_us for s in splits), sum(s.out_us for s in splits)))
+
+    def between(self, site_id: UUID, start: datetime, end: datetime) -> Continuity:
+        """A part of an hour."""
+        if not self._takes(site_id):
+            return Continuity(waiting_s=self.spaces.get(site_id, 0) * (end - start).total_seconds())
+        found = Continuity()
+        for proof in judge_between([site_id], start, end)[site_id]:
+            m = proof.minutes
+            found = found.plus(Continuity(m["in_range_proven"] * 60, m["out_of_range"] * 60, m["not_proven"] * 60))
+        return found
+
+    def _takes(self, site_id: UUID) -> bool:
+        count = self.spaces.get(site_id, 0)
+        if count > self.left:
+            return False
+        self.left -= count
+        return True
 
 
-def _stamp(site_id: UUID, start: datetime, end: datetime, until: datetime) -> tuple[float, ...]:
-    """What a remembered judgement rests on: segments, doubts and certificates; and the instant while it is fresh."""
-    first, last = int(start.timestamp() * 1e6), int(end.timestamp() * 1e6)
-    doubts = Doubt.objects.filter(sensor__site_id=site_id)
-    return (
-        Segment.objects.filter(site_id=site_id, first_us__lt=last, last_us__gte=first).count(),
-        doubts.count(),
-        doubts.exclude(decided_at=None).count(),
-        Calibration.objects.filter(sensor__site_id=site_id).count(),
-        until.timestamp() if end > until - FRESH else 0.0,
-    )
+def continuity(site_id: UUID, start: datetime, end: datetime) -> Continuity:
+    """The durations of one site's judged spaces over [start, end)."""
+    return continuities({site_id: (start, end)})[site_id]
 
 
-@lru_cache(maxsize=20_000)
-def _piece(
-    space_id: UUID, start: datetime, end: datetime, stamp: tuple[float, ...]
-) -> tuple[float, float, float] | None:
-    space = Space.objects.select_related("profile", "site").get(pk=space_id)
-    proof = proving.prove(space, start, end)
-    if proof is None:
-        return None
-    minutes = proof.minutes
-    return minutes["in_range_proven"] * 60, minutes["out_of_range"] * 60, minutes["not_proven"] * 60
+def _edges(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+    """The parts of a period that are no full hours."""
+    first, last = full_hour(start), at_hour(hour_of(end))
+    if first > last:
+        return [(start, end)]
+    return [(a, b) for a, b in ((start, first), (last, end)) if a < b]
+
+
+def _spaces_of(site_ids: set[UUID]) -> dict[UUID, int]:
+    if not site_ids:
+        return {}
+    rows = Space.objects.filter(site_id__in=list(site_ids), profile__isnull=False).values_list("site_id")
+    return dict(rows.annotate(Count("pk")).order_by())
+
+
+def _of_sums(held: Sums) -> Continuity:
+    return Continuity(held.proven_us / 1e6, held.out_us / 1e6, held.unproven_us / 1e6)

@@ -1,4 +1,4 @@
-"""What the room keeps beside the log: progress, excursions, doubts, calibrations, hand readings, segments."""
+"""What the room keeps beside the log: progress, excursions, doubts, calibrations, hand readings, segments, hours."""
 
 from __future__ import annotations
 
@@ -195,3 +195,36 @@ class Segment(Row):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "log_file"], name="one_segment_per_log_file")]
+
+
+class KeptUpTo(Row):
+    """Up to where kept hours follow the log of readings and the entries. One row; derived, so no entry names it."""
+
+    name = models.CharField(max_length=8, unique=True, default="all")
+    file = models.BigIntegerField()
+    offset = models.BigIntegerField()
+    entry = models.BigIntegerField()
+    remembered = models.JSONField(default=list)  # numbers of the newest entries that were followed
+    writes = models.BigIntegerField(default=0)  # grows with every change of a kept day
+
+
+class KeptDay(Row):
+    """The judged hours of a site's spaces on a UTC day, with their sums. Derived: readings and entries say it again."""
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="kept_days")
+    day = models.DateField()
+    judged = models.PositiveIntegerField(default=0)  # bit 0: the hour from 00:00 UTC is judged and not stale
+    hours = models.PositiveSmallIntegerField(default=0)  # how many bits that are
+    space_hours = models.PositiveIntegerField(default=0)
+    proven_us = models.BigIntegerField(default=0)
+    out_us = models.BigIntegerField(default=0)
+    spaces = models.JSONField(default=dict)  # {space: [judged hours, {hour: [proven_us, out_us]}]}, rules.hours
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["site", "day"], name="one_kept_day")]
+        indexes = [
+            models.Index(
+                fields=["site", "day", "judged", "hours", "space_hours", "proven_us", "out_us"],
+                name="sums_of_kept_days",
+            )
+        ]

@@ -59,6 +59,32 @@ def site_views(
     return found
 
 
+def heard_at(site_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """When each site was last heard, of those that ever were."""
+    wanted = set(site_ids)
+    rows = m.SiteState.objects.exclude(newest_at=None).values_list("site_id", "newest_at")
+    return {key: at for key, at in rows if key in wanted and at is not None}
+
+
+def signals_of_sites(
+    site_ids: Sequence[UUID], quantities: Sequence[str], now: datetime
+) -> dict[tuple[UUID, str], SensorView]:
+    """The sensors of some quantities that belong to no space, by site and quantity, as `SiteView.of` gives them.
+
+    Only the sites that have one are read, so that a list over a whole network stays cheap.
+    """
+    rows = Sensor.objects.filter(site_id__in=list(site_ids), quantity__in=list(quantities), space=None, removed_at=None)
+    sensors = list(rows.select_related("site"))
+    here = {s.site_id for s in sensors}
+    states = dict(m.SiteState.objects.filter(site_id__in=here).values_list("site_id", "sensors"))
+    doubts = {d.sensor_id: d for d in m.Doubt.objects.filter(sensor__in=sensors, ended_at=None)} if sensors else {}
+    found: dict[tuple[UUID, str], SensorView] = {}
+    for s in sensors:
+        held = states.get(s.site_id, {}).get(s.code, {})
+        found.setdefault((s.site_id, s.quantity), _sensor_view(s, held, doubts.get(s.pk), None, now))
+    return found
+
+
 def _site_view(site_id: UUID, spaces: Sequence[SpaceView], sensors: Sequence[SensorView], now: datetime) -> SiteView:
     newest = max((s.last_at for s in sensors if s.last_at is not None), default=None)
     shortest_s = min((s.hold_s for s in sensors), default=0.0)

@@ -15,9 +15,11 @@ from waystation.journeys import runs, webhooks
 from waystation.journeys.reading import Rounds
 from waystation.spares.actions import hold
 from waystation.telemetry.actions.seal import seal
+from waystation.telemetry.hours import Hours
 from waystation.worker.loops import Loop
 
 WEBHOOKS_WITHIN_S = 20.0
+HOURS_WITHIN_S = 20.0
 
 
 def all_loops() -> list[Loop]:
@@ -36,8 +38,12 @@ def all_loops() -> list[Loop]:
 
 
 def loops_beside() -> list[Loop]:
-    """The loops that wait for others' servers; each runs in a thread of its own."""
-    return [Loop("webhooks", 1.0, send_webhooks)]
+    """The loops that wait for others' servers or take long; each runs in a thread of its own."""
+    hours = Hours()
+    return [
+        Loop("webhooks", 1.0, send_webhooks),
+        Loop("hours", 10.0, lambda now: keep_hours(hours, now)),
+    ]
 
 
 def deadlines(now: datetime) -> int:
@@ -73,3 +79,9 @@ def send_webhooks(now: datetime) -> int:
 def seal_readings(now: datetime) -> int:
     """Seal the log files that are judged."""
     return seal(system_authority("sealer"), now=now)
+
+
+def keep_hours(hours: Hours, now: datetime) -> int:
+    """Judge the hours that are not kept, within a bounded time."""
+    begin = time.monotonic()
+    return hours.keep(system_authority("hours"), now, lambda: time.monotonic() - begin > HOURS_WITHIN_S)
