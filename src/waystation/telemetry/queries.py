@@ -94,8 +94,9 @@ def _site_view(site_id: UUID, spaces: Sequence[SpaceView], sensors: Sequence[Sen
 
 
 def _sensor_view(
-    sensor: Sensor, held: dict[str, Any], doubt: m.Doubt | None, made: SiteSetup, now: datetime
+    sensor: Sensor, held: dict[str, Any], doubt: m.Doubt | None, made: SiteSetup | None, now: datetime
 ) -> SensorView:
+    """The newest of a sensor; one of no space needs no setup, because it proves nothing."""
     hold_s, last_at = hold_of(sensor), _when(held.get("at_s"))
     return SensorView(
         id=sensor.pk,
@@ -108,7 +109,7 @@ def _sensor_view(
         device_id=sensor.device_id,
         hold_s=hold_s + sensor.site.report_s,
         judges=profile_row(sensor) is not None,
-        proves=bool(held.get("is_provable")) and now.timestamp() <= made.proves_until_s(sensor),
+        proves=made is not None and bool(held.get("is_provable")) and now.timestamp() <= made.proves_until_s(sensor),
         last_at=last_at,
         value=held.get("value"),
         since=_when(held.get("changed_s")),
@@ -117,7 +118,7 @@ def _sensor_view(
         is_silent=last_at is None or (now - last_at).total_seconds() > hold_s + sensor.site.report_s,
         doubt=doubt.kind if doubt else "",
         doubt_since=doubt.started_at if doubt else None,
-        certificate_until=made.valid_until(sensor.pk),
+        certificate_until=made.valid_until(sensor.pk) if made is not None else None,
     )
 
 
