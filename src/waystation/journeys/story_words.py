@@ -52,11 +52,15 @@ def _fact(key: str, value: Any, zone: str, names: Mapping[str, str]) -> str:
 
 
 def _decision(held: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    by = [names.get(one, "" if _is_id(one) else _say(one)) for one in str(held.get("by", "")).split(",")]
-    whom = " and ".join(filter(None, by))
-    said = str(held.get("reason") or "")
-    reason = names.get(said, "") if _is_id(said) else "" if _instant(said) else _say(said)
+    whom = " and ".join(filter(None, (_who(one, names) for one in str(held.get("by", "")).split(","))))
+    said = held.get("reason")
+    reason = _who(said, names) if isinstance(said, str) else ""
     return f"{reason} ({whom})" if whom and reason else reason
+
+
+def _who(text: str, names: Mapping[str, str]) -> str:
+    """A name, or words as they stand; an id without a name and a stamp say nothing."""
+    return names.get(text, "") if _is_id(text) else "" if _instant(text) else _say(text)
 
 
 def _people(value: Any, names: Mapping[str, str]) -> str:

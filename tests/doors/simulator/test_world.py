@@ -250,10 +250,10 @@ def test_a_product_that_refuses_gets_it_all_later() -> None:
 def test_a_world_that_goes_on_has_other_weather_the_same_keys_and_later_boots() -> None:
     """What was enrolled verifies its batches, and no number of an earlier boot comes twice."""
     day = World(SOUTH, seed=7, start=START)
-    day.step(at(1))
+    list(day.step(at(1)))
     boots = {code: agent.gateway.boot for code, agent in day.sites.items()}
     later = World(SOUTH, seed=8, start=START, key_seed=7, boots=boots)
-    later.step(at(1))
+    list(later.step(at(1)))
     for code, agent in later.sites.items():
         before = day.sites[code].gateway
         assert agent.gateway.public_key == before.public_key

@@ -108,7 +108,7 @@ def test_off_03_a_scanner_does_what_its_person_may_and_no_more(acting: Acting) -
     """A wiper's phone cannot ship: the refusal is the conflict."""
     made = sent()
     row = desk.take_scans(acting("wiper"), [scan("ship", "S-1", 1)], now=START + HOUR)[0]
-    assert "needs spares.dispatch" in row.conflict
+    assert "may not pick, ship" in row.conflict
     made.refresh_from_db()
     assert made.state == "planned"
     with pytest.raises(BadInput):
