@@ -32,7 +32,7 @@ def sensor(quantity: str = "temperature", value: float | None = 5.0, **changes: 
     is_probe = quantity == "temperature"
     one = SensorView(
         PROBE if is_probe else UUID(bytes=quantity.ljust(16)[:16].encode()), f"c.{quantity}", quantity, quantity,
-        "product" if is_probe else "", "degC", SPACE, None, 900.0, is_probe, is_probe, START - MIN, value,
+        "product" if is_probe else "", "degC", SPACE, None, 900.0, is_probe, "", START - MIN, value,
         START - 5 * MIN, 0.0 if is_probe else None, 0.0, False, "", None, START + timedelta(days=90),
     )  # fmt: skip
     return replace(one, **changes)

@@ -96,7 +96,7 @@ def _swap() -> tuple[Incident, Device, Dispatch]:
 
 def _view(site_id: UUID, device_id: UUID, *, beats: bool, silent: bool, at: datetime) -> SiteView:
     heartbeat = SensorView(
-        uuid4(), "cordoba.gw-1", "gateway heartbeat", "heartbeat", "", "alive", None, device_id, 360.0, False, False,
+        uuid4(), "cordoba.gw-1", "gateway heartbeat", "heartbeat", "", "alive", None, device_id, 360.0, False, "",
         at, float(beats), at, None, 0.0, silent, "", None, None,
     )  # fmt: skip
     return SiteView(site_id, at, at, False, 360.0, (), (heartbeat,))

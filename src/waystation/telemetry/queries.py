@@ -109,7 +109,7 @@ def _sensor_view(
         device_id=sensor.device_id,
         hold_s=hold_s + sensor.site.report_s,
         judges=profile_row(sensor) is not None,
-        proves=made is not None and bool(held.get("is_provable")) and now.timestamp() <= made.proves_until_s(sensor),
+        unproven=_unproven(sensor, held, made, now),
         last_at=last_at,
         value=held.get("value"),
         since=_when(held.get("changed_s")),
@@ -120,6 +120,13 @@ def _sensor_view(
         doubt_since=doubt.started_at if doubt else None,
         certificate_until=made.valid_until(sensor.pk) if made is not None else None,
     )
+
+
+def _unproven(sensor: Sensor, held: dict[str, Any], made: SiteSetup | None, now: datetime) -> str:
+    if made is None or profile_row(sensor) is None:
+        return ""
+    why = made.unproven(sensor, now)
+    return why or ("" if held.get("is_provable") else "its source class or the guard band keeps it from proving")
 
 
 def _open_excursion(row: m.Excursion) -> OpenExcursion:

@@ -54,13 +54,28 @@ class SiteSetup:
 
         Its space needs an approved profile and a mapping that is not overdue, the sensor a bound certificate.
         """
-        profile, held = profile_row(sensor), self.calibrations.get(sensor.pk)
-        if profile is None or profile.approved_at is None or held is None or not held.passed:
+        profile, held, due_s = profile_row(sensor), self.calibrations.get(sensor.pk), _mapped_until_s(sensor)
+        if profile is None or profile.approved_at is None or held is None or not held.passed or due_s is None:
             return 0.0
-        due = sensor.space.mapping_due if sensor.space else None
-        if due is None:
-            return 0.0
-        return min(held.valid_until.timestamp(), datetime.combine(due, time(), UTC).timestamp())
+        return min(held.valid_until.timestamp(), due_s)
+
+    def unproven(self, sensor: Sensor, at: datetime) -> str:
+        """Why no reading of a judging sensor proves anything at this instant, in words; empty when one may."""
+        profile, held, due_s = profile_row(sensor), self.calibrations.get(sensor.pk), _mapped_until_s(sensor)
+        if profile is None or profile.approved_at is None:
+            return "the product profile is not approved by QA"
+        if due_s is None:
+            return "the space was never mapped"
+        if at.timestamp() > due_s:
+            return "the mapping report is overdue"
+        if held is None or not held.passed or held.valid_until < at:
+            return "no valid calibration certificate"
+        return ""
+
+
+def _mapped_until_s(sensor: Sensor) -> float | None:
+    due = sensor.space.mapping_due if sensor.space else None
+    return None if due is None else datetime.combine(due, time(), UTC).timestamp()
 
 
 def read(site_ids: Sequence[UUID]) -> dict[UUID, SiteSetup]:

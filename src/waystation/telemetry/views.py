@@ -21,7 +21,7 @@ class SensorView:
     device_id: UUID | None
     hold_s: float
     judges: bool
-    proves: bool  # what it last said proves something: profile, mapping, certificate, source class and guard band
+    unproven: str  # why what it last said proves nothing: profile, mapping, certificate, source class, guard band
     last_at: datetime | None
     value: float | None
     since: datetime | None  # since when the value stands as it is
@@ -90,9 +90,21 @@ class SpaceView:
         if self.excursions:
             return "out_high" if any(e.direction == "high" for e in self.excursions) else "out_low"
         judging = self.judging
-        if not judging or self.is_unmonitored or any(s.is_silent or s.doubt or not s.proves for s in judging):
+        if not judging or self.is_unmonitored or any(s.is_silent or s.doubt or s.unproven for s in judging):
             return "not_proven"
         return "in_range_proven"
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """Why the space is not proven now, the gravest first, each once; empty when it is proven or out of range."""
+        if self.state != "not_proven":
+            return ()
+        if not self.judging:
+            return ("no sensor judges it",)
+        found = ["it is watched by hand"] if self.is_unmonitored else []
+        found += [f"{s.name} is silent" for s in self.judging if s.is_silent]
+        found += [f"{s.name} is in doubt, {s.doubt.replace('_', ' ')}" for s in self.judging if s.doubt]
+        return tuple(dict.fromkeys([*found, *(s.unproven for s in self.judging if s.unproven and not s.is_silent)]))
 
 
 @dataclass(frozen=True, slots=True)

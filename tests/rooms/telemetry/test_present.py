@@ -111,7 +111,16 @@ def _failed(space: Space, probe: Sensor, now: datetime) -> None:
     Calibration.objects.filter(sensor=probe).update(passed=False)
 
 
-@pytest.mark.parametrize("weaken", [_unmapped, _overdue, _unapproved, _uncertified, _failed])
+WORDS = {
+    _unmapped: "the space was never mapped",
+    _overdue: "the mapping report is overdue",
+    _unapproved: "the product profile is not approved by QA",
+    _uncertified: "no valid calibration certificate",
+    _failed: "no valid calibration certificate",
+}
+
+
+@pytest.mark.parametrize("weaken", WORDS)
 def test_tel_04_the_present_is_proven_only_where_the_proof_would_be(
     now: datetime, weaken: Callable[[Space, Sensor, datetime], None]
 ) -> None:
@@ -124,9 +133,12 @@ def test_tel_04_the_present_is_proven_only_where_the_proof_would_be(
     _judged(space, now)
     space.refresh_from_db()
     assert _agrees(space, now) == "not_proven"
+    (seen,) = site_view(space.site_id, now).spaces
+    assert seen.why == (WORDS[weaken],)
     proof = prove(space, now, now + timedelta(minutes=1))
     assert proof is not None
     assert proof.verdict == "not_proven"
+    assert WORDS[weaken] in {reason.words for reason in proof.reasons}
 
 
 @pytest.mark.parametrize(
@@ -164,6 +176,24 @@ def test_tel_04_a_certificate_that_runs_out_ends_the_proof_at_that_second(now: d
     _judged(space, now)
     assert _agrees(space, now + timedelta(seconds=30)) == "in_range_proven"
     assert _agrees(space, now + timedelta(seconds=31)) == "not_proven"
+
+
+def test_tel_05_why_a_space_is_not_proven_is_said_once_and_in_order(now: datetime) -> None:
+    """Silent probes by name; what two probes lack together is said once; nothing is said where it is proven."""
+    space, probes = a_monitored_space(now, probes=2)
+    deliver(space, [r for probe in probes for r in minutes(probe, now, [4.0])], now)
+    _judged(space, now)
+    (seen,) = site_view(space.site_id, now).spaces
+    assert (seen.state, seen.why) == ("in_range_proven", ())
+    late = now + timedelta(hours=1)
+    (seen,) = site_view(space.site_id, late).spaces
+    assert seen.why == tuple(f"{probe.name} is silent" for probe in probes)
+    Calibration.objects.filter(sensor__in=probes).update(valid_until=now - timedelta(days=1))
+    (seen,) = site_view(space.site_id, now).spaces
+    assert seen.why == ("no valid calibration certificate",)
+    Space.objects.filter(pk=space.pk).update(profile=None)
+    (seen,) = site_view(space.site_id, now).spaces
+    assert (seen.state, seen.why) == ("not_proven", ("no sensor judges it",))
 
 
 def test_the_marker_names_the_sites_that_changed_and_any_site_when_a_profile_did(now: datetime) -> None:
