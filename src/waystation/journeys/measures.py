@@ -16,7 +16,7 @@ from waystation.evidence import queries as evidence
 from waystation.incidents import queries as incidents
 from waystation.incidents.models import Incident
 from waystation.registry.models import ServiceClass, Site
-from waystation.service_levels.rules.measures import Measure, at_most
+from waystation.service_levels.rules.measures import Measure, at_most, said
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.continuity import Continuity, continuities
 from waystation.telemetry.hour_judging import full_hour
@@ -49,7 +49,7 @@ class SiteMeasures:
     def words(self) -> str:
         """What is not kept or not known, in words."""
         bad = [m for m in self.measures if m.kept is not True]
-        return "; ".join(f"{m.name} {m.words}, target {m.target:g} {m.unit}" for m in bad)
+        return "; ".join(f"{m.name} {m.words}, target {said(m.target, m.unit)}" for m in bad)
 
 
 # pairs of (seconds taken, True when it is over) by what was measured

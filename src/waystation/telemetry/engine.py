@@ -60,7 +60,7 @@ class Engine:
         self.partition = partition
         self.sites: dict[UUID, SiteTracks] = {}
         self._progress: Progress | None = None
-        self._marker = -1
+        self._marker = setup.NEVER
 
     def position(self) -> Position:
         """Up to where the log is judged and committed."""
@@ -149,8 +149,8 @@ class Engine:
             if site_id not in self.sites:
                 self._save_state(site_id, self.tracks(site_id), now)
         progress = self._progress_row()
-        if progress.setup != self._marker:
-            progress.setup = self._marker
+        if (progress.setup, progress.setup_near) != self._marker:
+            progress.setup, progress.setup_near = self._marker
             progress.save()
 
     def recent(self, site_id: UUID, code: str, since_s: float) -> list[tuple[float, float]]:

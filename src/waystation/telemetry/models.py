@@ -15,6 +15,7 @@ class Progress(Row):
     file = models.BigIntegerField(default=1)
     offset = models.BigIntegerField(default=0)
     setup = models.BigIntegerField(default=-1)  # the newest change of setup that every site's state reflects
+    setup_near = models.IntegerField(default=0)  # how many changes stood just below it, so that a late one is seen
 
 
 class SiteState(Row):

@@ -46,8 +46,8 @@ def present(site_ids: Sequence[UUID], now: datetime) -> dict[UUID, Present]:
     """The present of some sites. It says what `site_views` says, without reading every sensor."""
     rows = SiteState.objects.filter(site_id__in=site_ids) if len(site_ids) < MOST_NAMED else SiteState.objects.all()
     kept = {key: (heard, spaces) for key, heard, spaces in rows.values_list("site_id", "newest_at", "spaces")}
-    seen = Progress.objects.filter(partition="all").values_list("setup", flat=True).first()
-    changed = setup.changed_since(-1 if seen is None else seen)
+    seen = Progress.objects.filter(partition="all").values_list("setup", "setup_near").first()
+    changed = setup.changed_since(setup.NEVER if seen is None else setup.Marker(*seen))
     plain = [key for key in site_ids if key in kept and changed is not None and key not in changed]
     out, doubted, now_s, found = _directions(), _unproven(), now.timestamp(), dict[UUID, Present]()
     for key in plain:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -30,6 +31,7 @@ KINDS = (
     "telemetry.probe_bound",
 )
 
+NEAR = 10_000  # numbers within which an entry may commit late
 # the newest of each kind is one step in the index; together they are one question
 _EACH = f"SELECT MAX(seq) AS seq FROM {LogEntry._meta.db_table} WHERE kind = %s"
 _NEWEST = f"SELECT MAX(seq) FROM ({' UNION ALL '.join([_EACH] * len(KINDS))}) AS newest"
@@ -100,19 +102,39 @@ def read(site_ids: Sequence[UUID]) -> dict[UUID, SiteSetup]:
     }
 
 
-def marker() -> int:
-    """The number of the newest entry that changed any setup."""
+class Marker(NamedTuple):
+    """How far changes of setup are known: the newest one's number, and how many stand in the numbers just below it.
+
+    A transaction may commit behind a later number. Then one more stands there than was counted, and it is not missed.
+    """
+
+    newest: int
+    near: int
+
+
+NEVER = Marker(-1, 0)
+
+
+def marker() -> Marker:
+    """The place of the newest entry that changed any setup."""
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST, KINDS)
-        return int(cursor.fetchone()[0] or 0)
+        newest = int(cursor.fetchone()[0] or 0)
+    return Marker(newest, _near(newest))
 
 
-def changed_since(seen: int) -> set[UUID] | None:
-    """The sites whose setup changed after the entry `seen`; None when it may be any site."""
-    if seen < 0:
+def _near(newest: int) -> int:
+    return LogEntry.objects.filter(kind__in=KINDS, seq__gt=newest - NEAR, seq__lte=newest).count()
+
+
+def changed_since(seen: Marker) -> set[UUID] | None:
+    """The sites whose setup changed since that place was read; None when it may be any site."""
+    if seen.newest < 0:
         return None
-    sites = set(LogEntry.objects.filter(kind__in=KINDS, seq__gt=seen).values_list("site_id", flat=True))
-    return None if None in sites else {key for key in sites if key is not None}
+    sites = set(LogEntry.objects.filter(kind__in=KINDS, seq__gt=seen.newest).values_list("site_id", flat=True))
+    if None in sites or _near(seen.newest) != seen.near:
+        return None
+    return {key for key in sites if key is not None}
 
 
 def profile_of(row: ProductProfile, hold_s: float | None = None) -> Profile:

@@ -18,7 +18,7 @@ from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound
 from waystation.registry.models import Vendor
 from waystation.service_levels import actions, queries
 from waystation.service_levels.models import VendorWindow
-from waystation.service_levels.rules.measures import Measure, at_least, at_most, window_outcome
+from waystation.service_levels.rules.measures import Measure, at_least, at_most, said, window_outcome
 from waystation.service_levels.rules.tier import TARGETS, changes, tier_of
 
 Acting = Callable[..., Authority]
@@ -208,3 +208,23 @@ def test_service_classes_are_listed_most_critical_first() -> None:
         a_service_class(code, rank=rank)
     assert [c.code for c in queries.service_classes()] == ["A", "B", "C"]
     assert set(queries.targets_of(queries.service_class("A"))) == set(TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (31.5, "s", "31.5 s"),
+        (119, "s", "119 s"),
+        (300, "s", "5 min"),
+        (301, "s", "5 min 1 s"),
+        (3600, "s", "1 h"),
+        (3905.5, "s", "1 h 5 min 5.5 s"),
+        (4.0, "h", "4 h"),
+        (99.5, "%", "99.5 %"),
+    ],
+)
+def test_sla_02_a_measure_is_said_in_peoples_units_and_never_rounded_to_its_target(
+    value: float, unit: str, words: str
+) -> None:
+    """301 s is not the 300 s that were promised."""
+    assert said(value, unit) == words

@@ -10,6 +10,7 @@ import pytest
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from tests.samples import a_profile
 from waystation.access.queries import system_authority
+from waystation.evidence.models import LogEntry
 from waystation.registry import actions as registry
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry.actions import care
@@ -207,6 +208,35 @@ def test_the_marker_names_the_sites_that_changed_and_any_site_when_a_profile_did
     registry.approve_profile(BY, space.profile.pk, now=now, reason="read")
     assert changed_since(before) is None
     assert changed_since(marker()) == set()
+
+
+def _entry(number: int, kind: str, space: Space, at: datetime) -> LogEntry:
+    return LogEntry(
+        seq=number, log="iberia", leaf=b"{}", leaf_hash=bytes(32), kind=kind, object_id=str(space.pk), at=at,
+        site_id=space.site_id,
+    )  # fmt: skip
+
+
+def test_tel_04_a_change_that_commits_behind_a_later_number_is_not_missed(now: datetime) -> None:
+    """Another transaction took a lower number: reader and engine look again, also when nothing else is new."""
+    space, (probe,) = a_monitored_space(now)
+    deliver(space, minutes(probe, now, [4.0]), now)
+    engine = _judged(space, now)
+    highest = LogEntry.objects.latest("seq").seq
+    _entry(highest + 2, "registry.site_changed", space, now).save(force_insert=True)
+    engine.refresh([space.site_id], now)
+    seen = marker()
+    assert changed_since(seen) == set()
+    assert _agrees(space, now) == "in_range_proven"
+    Space.objects.filter(pk=space.pk).update(mapping_due=None)
+    assert present([space.site_id], now)[space.site_id].worst == "in_range_proven"  # nobody has said anything yet
+    _entry(highest + 1, "registry.space_changed", space, now).save(force_insert=True)
+    assert marker().newest == seen.newest
+    assert changed_since(seen) is None
+    assert _agrees(space, now) == "not_proven"
+    engine.refresh([space.site_id], now)
+    assert changed_since(marker()) == set()
+    assert _agrees(space, now) == "not_proven"
 
 
 def test_a_probe_bound_while_judging_is_judged_by_from_the_next_reading_on(now: datetime) -> None:

@@ -24,12 +24,22 @@ class Measure:
         return 1.0 if self.expected == 0 else min(1.0, self.inputs / self.expected)
 
 
+def said(value: float, unit: str) -> str:
+    """A measured value as people read it; seconds of two minutes or more in minutes, never rounded to the target."""
+    if unit != "s" or value < 120:
+        return f"{value:g} {unit}"
+    minutes, rest = divmod(value, 60)
+    hours, left = divmod(minutes, 60)
+    parts = [(hours, "h"), (left, "min"), (rest, "s")]
+    return " ".join(f"{count:g} {name}" for count, name in parts if count)
+
+
 def at_most(name: str, measured: float | None, target: float, unit: str, inputs: int, expected: int) -> Measure:
     """Kept when the measured worst case is at most the target; unknown when nothing was measured although expected."""
     if measured is None:
         words = "nothing happened to measure" if expected == 0 else "not measured"
         return Measure(name, None if expected else True, None, target, unit, inputs, expected, words)
-    return Measure(name, measured <= target, measured, target, unit, inputs, expected, f"worst {measured:g} {unit}")
+    return Measure(name, measured <= target, measured, target, unit, inputs, expected, f"worst {said(measured, unit)}")
 
 
 def at_least(name: str, measured: float | None, target: float, unit: str, inputs: int, expected: int) -> Measure:
