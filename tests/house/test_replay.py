@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT
+from tests.plugins.once import once
 
 MINUTES = 40
 
@@ -33,7 +34,10 @@ def _played(folder: Path, seed: str) -> dict[str, Any]:
 def twice(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The same stretch under two seeds of Python's hashes."""
     folder = tmp_path_factory.mktemp("replay")
-    return [_played(folder / seed, seed) for seed in ("1", "2")]
+    played: list[dict[str, Any]] = once(
+        tmp_path_factory, "replay", lambda: [_played(folder / seed, seed) for seed in ("1", "2")]
+    )
+    return played
 
 
 def test_a_scenario_replays_to_identical_bytes(twice: list[dict[str, Any]]) -> None:

@@ -58,11 +58,13 @@ def test_tel_05_it_turns_at_the_instant_at_which_the_last_reading_no_longer_hold
     space, (probe,) = a_monitored_space(now)
     deliver(space, minutes(probe, now, [4.0]), now)
     _judged(space, now)
-    states = [_agrees(space, now + timedelta(seconds=s)) for s in range(1200)]
-    turn = states.index("not_proven")
+    coarse = [_agrees(space, now + timedelta(seconds=s)) for s in range(0, 1200, 30)]
+    turn = coarse.index("not_proven")
     assert turn > 0
-    assert set(states[:turn]) == {"in_range_proven"}
-    assert set(states[turn:]) == {"not_proven"}
+    assert set(coarse[:turn]) == {"in_range_proven"}
+    assert set(coarse[turn:]) == {"not_proven"}
+    around = [_agrees(space, now + timedelta(seconds=s)) for s in range(30 * (turn - 1), 30 * turn + 1)]
+    assert around == sorted(around)  # the one word, then the other: "in_range_proven", "not_proven"
 
 
 def test_tel_05_what_was_never_heard_is_not_proven(now: datetime) -> None:
