@@ -119,7 +119,7 @@ def test_qal_10_step_8_two_clocks_end_the_incident(day: Day) -> None:
 
 def test_qal_02_step_9_only_qa_ends_a_hold(day: Day) -> None:
     """The operator's try was refused in words."""
-    assert "product.dispose" in day["notes"]["holds_refused"]
+    assert "may not release, reject or transfer held product" in day["notes"]["holds_refused"]
 
 
 def test_evd_09_step_10_the_pack_verifies_and_a_flipped_byte_is_located(day: Day) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -109,17 +110,36 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def fill(disk: Path) -> Path:
-    """Take all the room there is, to the last byte."""
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        for size in (1 << 20, 4096, 1):
-            try:
-                while file.write(b"\0" * size):
-                    pass
-            except OSError:
-                continue
-    return filler
+class Filler:
+    """Takes all the room there is, to the last byte, and again whatever becomes free, until it is taken away."""
+
+    def __init__(self, disk: Path) -> None:
+        self._path, self._over = disk / "filler", threading.Event()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+
+    def start(self) -> None:
+        """The disk is full when this returns."""
+        self._fill()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """All the room is back."""
+        self._over.set()
+        self._thread.join()
+        self._path.unlink()
+
+    def _keep(self) -> None:
+        while not self._over.wait(0.02):
+            self._fill()
+
+    def _fill(self) -> None:
+        with self._path.open("ab", buffering=0) as file:
+            for size in (1 << 20, 4096, 1):
+                try:
+                    while file.write(b"\0" * size):
+                        pass
+                except OSError:
+                    continue
 
 
 def test_tel_a_full_disk_is_told_and_survived(tmp_path: Path, small_disk: Path) -> None:
@@ -128,7 +148,8 @@ def test_tel_a_full_disk_is_told_and_survived(tmp_path: Path, small_disk: Path) 
     served = serving(small_disk / "data", tmp_path / "served.log", mailbox)
     try:
         served.start()
-        the_story(served, mailbox, lambda: [fill(small_disk)].clear(), (small_disk / "filler").unlink)
+        filler = Filler(small_disk)
+        the_story(served, mailbox, filler.start, filler.stop)
     finally:
         served.end()
 
