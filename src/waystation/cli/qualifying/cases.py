@@ -12,12 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from waystation.cli.qualifying import keeping, logs, telemetry
+from waystation.cli.qualifying import keeping, logs, planning, telemetry
 from waystation.kernel.refusals import BadInput, Refusal
 
 KNOWN = Path(__file__).parent / "known"
 MOST_BYTES = 64_000_000
-PLAIN: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {**telemetry.FAMILIES, **keeping.FAMILIES}
+PLAIN: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    **telemetry.FAMILIES,
+    **keeping.FAMILIES,
+    **planning.FAMILIES,
+}
 NOTES = frozenset({"expect", "expected", "desc", "source", "scored"})  # of a case that stands among its inputs
 FAMILIES = tuple(sorted({*PLAIN, *logs.FAMILIES}))
 # what a malformed case makes the rules raise; anything else is a fault of the product and is not hidden

@@ -1,0 +1,182 @@
+"""Plans under several targets at once, by column generation with HiGHS, with a proven lower bound.
+
+A column is a placement of one part. The master problem mixes columns so that money is least and every target holds;
+its duals price the parts anew; what the pricing returns is the next column, and its sum is a bound that no plan of the
+model can beat. At the end whole columns are chosen. Sources: Kranenburg and van Houtum (2007); Wong, Kranenburg,
+van Houtum and Cattrysse, OR Spectrum 29 (2007); Luebbecke and Desrosiers, Operations Research 53 (2005).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from waystation.planning.rules.counts import Array
+from waystation.planning.rules.fleet import Fleet, Whole, seen
+from waystation.planning.rules.master import Master
+from waystation.planning.rules.prices import Prices, priced
+
+Objective = Literal["money", "waiting"]
+MOST_ROUNDS = 80
+CLOSE = 1e-4
+
+
+@dataclass(frozen=True)
+class Limit:
+    """sum over parts, nodes of (unit * stock + charge * backorders - reward * fill) <= most; all arrays (P, N)."""
+
+    name: str
+    unit: Array
+    charge: Array
+    reward: Array
+    most: float
+
+    def used(self, stock: Whole, ebo: Array, fill: Array) -> Array:
+        """(P,): what each part uses of the limit."""
+        return np.asarray((self.unit * stock + self.charge * ebo - self.reward * fill).sum(axis=1))
+
+
+@dataclass(frozen=True)
+class Constrained:
+    """The outcome: stock (P, N) or None, what it costs of the objective, the bound, and limits that cannot all hold.
+
+    `status`: `optimal_within_gap`, `stopped` (may no longer go on: the best so far), `infeasible`, or `none_found`.
+    """
+
+    status: Literal["optimal_within_gap", "stopped", "infeasible", "none_found"]
+    stock: Whole | None
+    value: float
+    bound: float
+    conflict: tuple[str, ...] = ()
+    rounds: int = 0
+
+    @property
+    def gap(self) -> float:
+        """(value - bound) / bound; 0 when the bound is 0."""
+        return max(0.0, self.value - self.bound) / self.bound if self.bound > 1e-12 else 0.0
+
+
+def money(given: Fleet) -> Array:
+    """(P, N): what a unit costs at each node."""
+    return np.asarray(np.repeat(given.unit_cost[:, None], len(given.parent), axis=1))
+
+
+def at_customers(given: Fleet) -> Array:
+    """(P, N): 1 at leaves, where customers wait."""
+    found = np.zeros((given.parts, len(given.parent)))
+    found[:, list(given.leaves)] = 1.0
+    return found
+
+
+def constrained(
+    given: Fleet, objective: Objective, limits: Sequence[Limit], may_go_on: Callable[[], bool] = lambda: True
+) -> Constrained:
+    """The cheapest plan (or the one of least waiting) within all limits."""
+    search = _Search(given, objective, limits)
+    search.generate(may_go_on)
+    if search.master.slack() > 1e-7:
+        if not may_go_on():
+            return Constrained("none_found", None, np.inf, search.bound, rounds=search.rounds)
+        return Constrained(
+            "infeasible", None, np.inf, search.bound, _smallest_conflict(given, limits, may_go_on), search.rounds
+        )
+    chosen = search.master.whole()
+    if chosen is None:
+        return Constrained("none_found", None, np.inf, search.bound, rounds=search.rounds)
+    stock = search.stock_of(chosen)
+    value = search.value_of(stock)
+    status: Literal["optimal_within_gap", "stopped"] = "stopped" if search.stopped else "optimal_within_gap"
+    return Constrained(status, stock, value, min(search.bound, value), rounds=search.rounds)
+
+
+def _smallest_conflict(given: Fleet, limits: Sequence[Limit], may_go_on: Callable[[], bool]) -> tuple[str, ...]:
+    """Limits that clash and none of which can be left out: one is dropped if the rest still clash."""
+    kept = list(limits)
+    for limit in list(limits):
+        rest = [other for other in kept if other is not limit]
+        search = _Search(given, "nothing", rest)
+        search.generate(may_go_on)
+        if search.master.slack() > 1e-7 and rest:
+            kept = rest
+    return tuple(limit.name for limit in kept)
+
+
+@dataclass
+class _Search:
+    """The columns so far, the master problem over them, and the best bound that pricing has proven."""
+
+    given: Fleet
+    objective: Literal["money", "waiting", "nothing"]
+    limits: Sequence[Limit]
+    bound: float = -np.inf
+    rounds: int = 0
+    stopped: bool = False
+    _stocks: list[Whole] = field(default_factory=list)
+    _parts: list[Whole] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._unit, self._waits = money(self.given), at_customers(self.given)
+        self.master = Master(self.given.parts, [limit.most for limit in self.limits])
+        everyone = np.arange(self.given.parts)
+        full = np.where(np.array(self.given.holds)[None, :], self.given.caps, 0)
+        self._add(everyone, np.zeros_like(full))
+        self._add(everyone, full)
+
+    def generate(self, may_go_on: Callable[[], bool]) -> None:
+        """Price and add until the bound meets the master, nothing new prices out, or it may not go on."""
+        while self.rounds < MOST_ROUNDS:
+            self.rounds += 1
+            duals, wages = self.master.solve()
+            found = priced(self.given, self._prices(duals))
+            proven = float(found.least.sum()) - float(np.dot(duals, [limit.most for limit in self.limits]))
+            self.bound = max(self.bound, proven)
+            better = found.least < wages - 1e-9 * np.maximum(1.0, np.abs(wages))
+            if not better.any() or self.master.value() - self.bound <= CLOSE * max(1e-9, abs(self.master.value())) / 4:
+                return
+            if not may_go_on():
+                self.stopped = True
+                return
+            self._add(np.flatnonzero(better), found.stock[better])
+
+    def _prices(self, duals: Array) -> Prices:
+        unit = self._unit if self.objective == "money" else np.zeros_like(self._unit)
+        charge = self._waits if self.objective == "waiting" else np.zeros_like(self._unit)
+        reward = np.zeros_like(self._unit)
+        for dual, limit in zip(duals, self.limits, strict=True):
+            if dual > 0.0:
+                unit, charge, reward = (
+                    unit + dual * limit.unit,
+                    charge + dual * limit.charge,
+                    reward + dual * limit.reward,
+                )
+        return Prices(unit, charge, reward)
+
+    def _add(self, parts: Whole, stock: Whole) -> None:
+        whole = np.zeros((self.given.parts, len(self.given.parent)), dtype=np.int64)
+        whole[parts] = stock
+        at = seen(self.given, np.arange(self.given.parts), whole)
+        used = np.stack([limit.used(whole, at.ebo, at.fill) for limit in self.limits]) if self.limits else None
+        rows = used[:, parts] if used is not None else np.zeros((0, len(parts)))
+        self.master.add(parts, self._costs(whole, at.ebo)[parts], rows)
+        self._parts.append(parts)
+        self._stocks.append(stock)
+
+    def _costs(self, stock: Whole, ebo: Array) -> Array:
+        if self.objective == "money":
+            return np.asarray((self._unit * stock).sum(axis=1))
+        if self.objective == "waiting":
+            return np.asarray((self._waits * ebo).sum(axis=1))
+        return np.zeros(self.given.parts)
+
+    def stock_of(self, chosen: Whole) -> Whole:
+        """The stock (P, N) of the columns chosen, by part."""
+        every = np.concatenate(self._stocks)
+        return np.asarray(every[chosen], dtype=np.int64)
+
+    def value_of(self, stock: Whole) -> float:
+        """What a stock costs of the objective."""
+        at = seen(self.given, np.arange(self.given.parts), stock)
+        return float(self._costs(stock, at.ebo).sum())

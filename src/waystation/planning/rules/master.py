@@ -1,0 +1,112 @@
+"""The master problem of column generation: mix columns of every part within the limits, then choose whole ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import highspy
+import numpy as np
+from numpy.typing import NDArray
+
+from waystation.planning.rules.counts import Array
+
+MOST_NODES = 400
+SHORT_COSTS = 1e3  # what a unit of a missed limit costs, in multiples of the dearest plan seen
+
+
+class Master:
+    """Rows: one limit each (<=), then one for each part (its columns add up to 1). Missing a limit costs dearly."""
+
+    def __init__(self, parts: int, most: Sequence[float]) -> None:
+        self._limits, self._parts = len(most), parts
+        self._most = np.array(most, dtype=float)
+        self._costs: list[Array] = []
+        self._owner: list[NDArray[np.int64]] = []
+        self._rows: list[Array] = []
+        self._model: Any = highspy.Highs()
+        for option, value in (("output_flag", False), ("threads", 1), ("random_seed", 0), ("solver", "simplex")):
+            self._model.setOptionValue(option, value)
+        inf = highspy.kHighsInf
+        self._scale = np.maximum(1e-9, np.abs(self._most))
+        for limit in self._most / self._scale:
+            self._model.addRow(-inf, float(limit), 0, np.array([], dtype=np.int32), np.array([]))
+        for _ in range(parts):
+            self._model.addRow(1.0, 1.0, 0, np.array([], dtype=np.int32), np.array([]))
+        for row in range(self._limits):
+            self._model.addCol(0.0, 0.0, inf, 1, np.array([row], dtype=np.int32), np.array([-1.0]))
+
+    def add(self, parts: NDArray[np.int64], costs: Array, rows: Array) -> None:
+        """Columns of `parts` with their costs and what they use of each limit, shape (limits, len(parts))."""
+        used = rows / self._scale[:, None]
+        count, height = len(parts), self._limits + 1
+        index = np.empty((count, height), dtype=np.int32)
+        index[:, : self._limits] = np.arange(self._limits)
+        index[:, self._limits] = self._limits + parts
+        value = np.ones((count, height))
+        value[:, : self._limits] = used.T
+        self._model.addCols(
+            count,
+            np.asarray(costs, dtype=float),
+            np.zeros(count),
+            np.full(count, highspy.kHighsInf),
+            count * height,
+            (np.arange(count) * height).astype(np.int32),
+            index.reshape(-1),
+            value.reshape(-1),
+        )
+        self._costs.append(np.asarray(costs, dtype=float))
+        self._owner.append(parts)
+        self._rows.append(used)
+
+    def solve(self) -> tuple[Array, Array]:
+        """Duals of the limits in their own units (zero or more), and what each part's convexity row is worth."""
+        dear = SHORT_COSTS * max(1.0, float(np.max(np.concatenate(self._costs), initial=0.0)) * self._parts)
+        for row in range(self._limits):
+            self._model.changeColCost(row, dear)
+        self._model.run()
+        duals = np.array(self._model.getSolution().row_dual)
+        return np.maximum(0.0, -duals[: self._limits]) / self._scale, duals[self._limits :]
+
+    def value(self) -> float:
+        """The objective of the mix."""
+        return float(self._model.getInfo().objective_function_value)
+
+    def slack(self) -> float:
+        """By how much limits are missed in the mix, as shares of the limits."""
+        return float(sum(self._model.getSolution().col_value[: self._limits]))
+
+    def whole(self) -> NDArray[np.int64] | None:
+        """One column for each part (its number in the order added), limits held; None when none was found."""
+        owner, costs = np.concatenate(self._owner), np.concatenate(self._costs)
+        mixed = np.array(self._model.getSolution().col_value)[self._limits :]
+        columns = np.arange(self._limits, self._limits + len(costs), dtype=np.int32)
+        for row in range(self._limits):
+            self._model.changeColBounds(row, 0.0, 0.0)
+        kinds = np.full(len(columns), highspy.HighsVarType.kInteger.value, dtype=np.uint8)
+        for column, _ in zip(columns, kinds, strict=True):
+            self._model.changeColIntegrality(int(column), highspy.HighsVarType.kInteger)
+        self._model.setOptionValue("solver", "choose")
+        self._model.setOptionValue("mip_max_nodes", MOST_NODES)
+        self._model.setOptionValue("mip_rel_gap", 1e-4)
+        self._model.run()
+        solution = self._model.getSolution()
+        if not solution.value_valid or self._model.getInfo().primal_solution_status != 2:
+            return self._rounded(owner, mixed)
+        values = np.array(solution.col_value)[self._limits :]
+        return _largest(owner, values, self._parts)
+
+    def _rounded(self, owner: NDArray[np.int64], mixed: Array) -> NDArray[np.int64] | None:
+        """The mix rounded to whole columns, those that use least of the tight limits; None when a limit is missed."""
+        used = np.concatenate(self._rows, axis=1)
+        need = used.sum(axis=0)
+        chosen = _largest(owner, np.where(mixed > 1e-9, 1e6 - need, -1e12), self._parts)
+        over = used[:, chosen].sum(axis=1) - self._most / self._scale
+        return chosen if np.all(over <= 1e-9) else None
+
+
+def _largest(owner: NDArray[np.int64], values: Array, parts: int) -> NDArray[np.int64]:
+    """For each part the number of its column with the largest value; the earlier one of equals."""
+    order = np.lexsort((np.arange(len(owner)), -values, owner))
+    first = np.searchsorted(owner[order], np.arange(parts))
+    return np.asarray(order[first], dtype=np.int64)
