@@ -16,7 +16,7 @@ import numpy as np
 from waystation.planning.rules.counts import Array
 from waystation.planning.rules.fleet import Fleet, Whole, shortage
 
-CELLS = 1_500_000
+CELLS, FEW_CELLS = 1_500_000, 200_000
 
 
 def chunks(given: Fleet, parts: Whole) -> Iterator[Whole]:
@@ -31,10 +31,15 @@ def chunks(given: Fleet, parts: Whole) -> Iterator[Whole]:
     begin = 0
     while begin < len(order):
         end = begin + 1
-        while end < len(order) and (end + 1 - begin) * need[end] <= CELLS and need[end] <= 1.5 * need[begin] + 50:
+        while end < len(order) and _fit(need[begin], need[end], end + 1 - begin):
             end += 1
         yield np.sort(order[begin:end])
         begin = end
+
+
+def _fit(least: float, most: float, count: int) -> bool:
+    """Whether so many parts make one chunk: small in all, or not too unlike and within the cells."""
+    return count * most <= FEW_CELLS or (count * most <= CELLS and most <= 1.5 * least + 50)
 
 
 @dataclass(frozen=True)

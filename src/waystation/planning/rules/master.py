@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from waystation.planning.rules.counts import Array
 
-MOST_NODES = 400
+FIRST_NODES, SECOND_NODES = 300, 20
+GOOD = 1e-3  # a gap of whole columns to the mix that needs no further search
 SHORT_COSTS = 1e3  # what a unit of a missed limit costs, in multiples of the dearest plan seen
 
 
@@ -25,7 +26,7 @@ class Master:
         self._owner: list[NDArray[np.int64]] = []
         self._rows: list[Array] = []
         self._model: Any = highspy.Highs()
-        for option, value in (("output_flag", False), ("threads", 1), ("random_seed", 0), ("solver", "simplex")):
+        for option, value in (("log_to_console", False), ("output_flag", False), ("threads", 1), ("random_seed", 0), ("solver", "simplex")):
             self._model.setOptionValue(option, value)
         inf = highspy.kHighsInf
         self._scale = np.maximum(1e-9, np.abs(self._most))
@@ -77,24 +78,51 @@ class Master:
         return float(sum(self._model.getSolution().col_value[: self._limits]))
 
     def whole(self) -> NDArray[np.int64] | None:
-        """One column for each part (its number in the order added), limits held; None when none was found."""
-        owner, costs = np.concatenate(self._owner), np.concatenate(self._costs)
-        mixed = np.array(self._model.getSolution().col_value)[self._limits :]
-        columns = np.arange(self._limits, self._limits + len(costs), dtype=np.int32)
+        """One column for each part (its number in the order added), limits held; None when none was found.
+
+        First only parts that the mix splits are open; then every column that could still pay is, within a node limit.
+        """
+        owner = np.concatenate(self._owner)
+        mixed, worth = self._columns("col_value"), self._columns("col_dual")
+        mix = self.value()
+        self._begin_choosing(len(owner))
+        split = np.zeros(self._parts, dtype=bool)
+        split[owner[(mixed > 1e-7) & (mixed < 1.0 - 1e-7)]] = True
+        first = self._choose((mixed > 1e-7) | split[owner], FIRST_NODES)
+        if first is None:
+            first = self._rounded(owner, mixed)
+        room = np.inf if first is None else self._cost(first) - mix
+        if first is not None and room <= GOOD * abs(mix):
+            return first
+        second = self._choose((worth <= 0.5 * room) | (mixed > 1e-7), SECOND_NODES)
+        found = [chosen for chosen in (first, second) if chosen is not None]
+        return min(found, key=self._cost) if found else None
+
+    def _columns(self, name: str) -> Array:
+        return np.array(getattr(self._model.getSolution(), name))[self._limits :]
+
+    def _cost(self, chosen: NDArray[np.int64]) -> float:
+        return float(np.concatenate(self._costs)[chosen].sum())
+
+    def _begin_choosing(self, columns: int) -> None:
         for row in range(self._limits):
             self._model.changeColBounds(row, 0.0, 0.0)
-        kinds = np.full(len(columns), highspy.HighsVarType.kInteger.value, dtype=np.uint8)
-        for column, _ in zip(columns, kinds, strict=True):
-            self._model.changeColIntegrality(int(column), highspy.HighsVarType.kInteger)
+        every = np.arange(self._limits, self._limits + columns, dtype=np.int32)
+        kinds = np.full(columns, highspy.HighsVarType.kInteger)
+        self._model.changeColsIntegrality(columns, every, kinds)
         self._model.setOptionValue("solver", "choose")
-        self._model.setOptionValue("mip_max_nodes", MOST_NODES)
-        self._model.setOptionValue("mip_rel_gap", 1e-4)
+        self._model.setOptionValue("mip_rel_gap", GOOD)
+
+    def _choose(self, open_: NDArray[np.bool_], nodes: int) -> NDArray[np.int64] | None:
+        """The best whole columns among those open that `nodes` nodes of branch and bound find."""
+        columns = len(open_)
+        every = np.arange(self._limits, self._limits + columns, dtype=np.int32)
+        self._model.changeColsBounds(columns, every, np.zeros(columns), np.where(open_, 1.0, 0.0))
+        self._model.setOptionValue("mip_max_nodes", nodes)
         self._model.run()
-        solution = self._model.getSolution()
-        if not solution.value_valid or self._model.getInfo().primal_solution_status != 2:
-            return self._rounded(owner, mixed)
-        values = np.array(solution.col_value)[self._limits :]
-        return _largest(owner, values, self._parts)
+        if self._model.getInfo().primal_solution_status != 2:
+            return None
+        return _largest(np.concatenate(self._owner), self._columns("col_value"), self._parts)
 
     def _rounded(self, owner: NDArray[np.int64], mixed: Array) -> NDArray[np.int64] | None:
         """The mix rounded to whole columns, those that use least of the tight limits; None when a limit is missed."""

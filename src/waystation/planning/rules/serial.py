@@ -40,7 +40,8 @@ def serial_base_stocks(
     spread = sd * math.sqrt(sum(lead_times))
     step = sd * math.sqrt(min(lead_times)) / STEPS_PER_SD
     small_enough("the grid", (2 * total + 6 * WIDTH_SD * spread) / step / 100)
-    levels = np.arange(-total - 3 * WIDTH_SD * spread, total + 3 * WIDTH_SD * spread, step)
+    edge = total + 3 * WIDTH_SD * spread
+    levels: Array = np.arange(-edge, edge, step, dtype=np.float64)
     below = (stockout + sum(echelon_holding)) * np.maximum(-levels, 0.0)
     stocks, cost = [], 0.0
     for holding, lead_time in zip(echelon_holding, lead_times, strict=True):
