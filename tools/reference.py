@@ -150,6 +150,13 @@ def third_party() -> str:
     return "\n".join(rows) + "\n"
 
 
+def plan_schema() -> str:
+    """What `waystation plan` reads and writes, as JSON Schema."""
+    from waystation.cli.plan import schema_text
+
+    return schema_text()
+
+
 def files() -> dict[Path, str]:
     """What is generated, by path."""
     pages = {
@@ -161,7 +168,8 @@ def files() -> dict[Path, str]:
         "verbs": verbs,
         "rows": rows,
     }
-    return {REFERENCE / f"{name}.md": make() for name, make in pages.items()} | {ROOT / "THIRD_PARTY.md": third_party()}
+    found = {REFERENCE / f"{name}.md": make() for name, make in pages.items()}
+    return found | {ROOT / "THIRD_PARTY.md": third_party(), REFERENCE / "plan.schema.json": plan_schema()}
 
 
 def main(words: list[str]) -> int:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, str] = {
     "live": "live",
     "judge": "judge",
     "qualify": "qualify",
+    "plan": "plan",
     "evidence": "evidence",
     "overview": "overview",
     "backup": "backup",

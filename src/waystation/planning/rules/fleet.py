@@ -55,18 +55,23 @@ class Fleet:
         return tuple(n for n, below in enumerate(self.below) if not below)
 
     @cached_property
+    def worst(self) -> tuple[Array, Array]:
+        """Mean and variance (P, N) of units outstanding at each node when nothing above it holds stock."""
+        mean, variance = np.zeros_like(self.pipeline), np.zeros_like(self.pipeline)
+        every = np.arange(self.parts)
+        nothing = np.zeros(self.parts)
+        for node, parent in enumerate(self.parent):
+            above = (mean[:, parent], variance[:, parent]) if parent >= 0 else (nothing, nothing)
+            mean[:, node], variance[:, node] = self.at(every, node, *above)
+        return mean, variance
+
+    @cached_property
     def caps(self) -> Whole:
         """(P, N): the most units worth looking at: more are needed less than once in ten thousand looks."""
-        mean, variance = np.zeros_like(self.pipeline), np.zeros_like(self.pipeline)
+        mean, variance = self.worst
         caps = np.zeros(self.pipeline.shape, dtype=np.int64)
-        for node, parent in enumerate(self.parent):
-            mean[:, node] = self.pipeline[:, node]
-            variance[:, node] = self.pipeline[:, node] * self.ratio
-            if parent >= 0:
-                part = self.share[:, node]
-                mean[:, node] += part * mean[:, parent]
-                variance[:, node] += part * (1 - part) * mean[:, parent] + part * part * variance[:, parent]
-            if self.holds[node]:
+        for node, holds in enumerate(self.holds):
+            if holds and self.parts:
                 caps[:, node] = most_useful(mean[:, node], variance[:, node])
         return caps
 
@@ -118,7 +123,7 @@ def shortage(mean: Array, variance: Array, most: int) -> tuple[Array, Array]:
     second = np.empty((*mean.shape, most + 1))
     ebo[..., 0], second[..., 0] = mean, variance + mean * mean
     b = 1.0 - mean / np.maximum(variance, np.maximum(mean, 1e-300))
-    b = np.where(b < 1e-9, 0.0, b)
+    b = np.where((b < 1e-9) | (mean <= 0.0), 0.0, b)
     base = mean * (1.0 - b)
     law = np.exp(np.where(b > 0.0, base * np.log1p(-b) / np.where(b > 0.0, b, 1.0), -base))
     over = 1.0 - law
@@ -140,7 +145,8 @@ def most_useful(mean: Array, variance: Array) -> Whole:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a stock (P, N) does by VARI-METRIC: mean backorders and share met at once, both (P, N)."""
+    """What a stock (P, N) does: mean backorders and share met at once, both (P, N); a leaf that holds nothing
+    is met like the node it stands for."""
 
     ebo: Array
     fill: Array
@@ -160,6 +166,8 @@ def seen(given: Fleet, parts: Whole, stock: Whole) -> Seen:
         ebo[:, node], vbo[:, node] = short[rows, held], spread[rows, held]
         before = short[rows, np.maximum(held - 1, 0)]
         fill[:, node] = np.where(held > 0, 1.0 - (before - ebo[:, node]), 0.0)
+        if not given.holds[node]:
+            fill[:, node] = fill[:, parent]
     return Seen(ebo, np.clip(fill, 0.0, 1.0))
 
 

@@ -16,6 +16,14 @@ GOOD = 1e-3  # a gap of whole columns to the mix that needs no further search
 SHORT_COSTS = 1e3  # what a unit of a missed limit costs, in multiples of the dearest plan seen
 
 
+class _Quiet(highspy.Highs):  # type: ignore[misc]
+    """HiGHS that does not greet on the standard output."""
+
+    def enableCallbacks(self) -> None:
+        self.setOptionValue("output_flag", False)
+        super().enableCallbacks()
+
+
 class Master:
     """Rows: one limit each (<=), then one for each part (its columns add up to 1). Missing a limit costs dearly."""
 
@@ -25,8 +33,14 @@ class Master:
         self._costs: list[Array] = []
         self._owner: list[NDArray[np.int64]] = []
         self._rows: list[Array] = []
-        self._model: Any = highspy.Highs()
-        for option, value in (("log_to_console", False), ("output_flag", False), ("threads", 1), ("random_seed", 0), ("solver", "simplex")):
+        self._model: Any = _Quiet()
+        for option, value in (
+            ("log_to_console", False),
+            ("output_flag", False),
+            ("threads", 1),
+            ("random_seed", 0),
+            ("solver", "simplex"),
+        ):
             self._model.setOptionValue(option, value)
         inf = highspy.kHighsInf
         self._scale = np.maximum(1e-9, np.abs(self._most))

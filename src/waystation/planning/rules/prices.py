@@ -68,10 +68,17 @@ class _Walk:
             for child in self.fleet.below[node]:
                 deep, _, _ = self._values(each, child, short.reshape(-1), spread.reshape(-1))
                 value += deep.min(axis=1).reshape(len(parts), -1)
+                if not self.fleet.holds[child]:  # its customers are met from this node's shelf
+                    value[:, 1:] -= self._rewards(parts, child, short)
         else:
             value += self.prices.charge[parts, node][:, None] * short
-            value[:, 1:] -= self.prices.reward[parts, node][:, None] * (1.0 - (short[:, :-1] - short[:, 1:]))
+            value[:, 1:] -= self._rewards(parts, node, short)
         return value, short, spread
+
+    def _rewards(self, parts: Whole, leaf: int, short: Array) -> Array:
+        """(B, K): what being met at once earns with 1 .. K units."""
+        met = 1.0 - (short[:, :-1] - short[:, 1:])
+        return np.asarray(self.prices.reward[parts, leaf][:, None] * met)
 
     def _down(self, node: int, ebo: Array, vbo: Array, stock: Whole) -> Array:
         value, short, spread = self._values(self.parts, node, ebo, vbo)

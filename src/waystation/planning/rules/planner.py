@@ -1,0 +1,256 @@
+"""From a problem to a plan: stock by part and node, its bound and gap, service, and the exact law's certificate.
+
+One budget: the merged curve, its chord as bound. Targets or shelf limits: column generation, the Lagrange bound.
+Both bounds are of the VARI-METRIC model; the certificate says what the exact law makes of the same stock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from waystation.planning.rules.attainment import Attainment, attainment, within_budget
+from waystation.planning.rules.columns import Constrained, Limit, at_customers, constrained, money
+from waystation.planning.rules.counts import Array
+from waystation.planning.rules.curves import Curve, curves, place
+from waystation.planning.rules.exact import exact
+from waystation.planning.rules.fleet import Fleet, Seen, Whole, fleet, seen, waiting
+from waystation.planning.rules.problem import HOURS_PER_YEAR, Problem, TargetGiven
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A problem in arrays: the fleet, each site's node (-1: none), demand by part and site, and class shares.
+
+    `by_class[c]` (P, N): demand a year of service class c at each leaf of the fleet.
+    """
+
+    fleet: Fleet
+    site_node: tuple[int, ...]
+    site_rate: dict[int, dict[int, float]]
+    by_class: dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan. `stock` (P, N nodes given) is None when none was found; `value` and `bound` are of the objective."""
+
+    laid: Laid
+    objective: str
+    status: str
+    stock: Whole | None
+    value: float
+    bound: float
+    gap: float
+    curve: Attainment | None
+    seen: Seen | None
+    certified: Certificate | None
+    conflict: tuple[str, ...] = ()
+    full: Whole | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the exact law says: parts with Poisson demand that it covers, waiting there by it and by the model."""
+
+    parts: Whole
+    exact_waiting: float
+    model_waiting: float
+    left_out: Whole
+
+    @property
+    def difference(self) -> float:
+        """(model - exact) / exact; 0 when nothing waits."""
+        return (self.model_waiting - self.exact_waiting) / self.exact_waiting if self.exact_waiting > 1e-12 else 0.0
+
+
+def lay(problem: Problem) -> Laid:
+    """Put a problem into arrays; demand at a site goes to the node nearest to it by travel time."""
+    nodes = {n.id: i for i, n in enumerate(problem.nodes)}
+    parts = {p.id: i for i, p in enumerate(problem.parts)}
+    sites = {s.id: i for i, s in enumerate(problem.sites)}
+    nearest = tuple(_nearest(problem, s.id, nodes) for s in problem.sites)
+    rate, weighted = np.zeros((len(parts), len(nodes))), np.zeros(len(parts))
+    site_rate: dict[int, dict[int, float]] = {}
+    by_class = {c: np.zeros((len(parts), len(nodes))) for c in sorted({s.service_class for s in problem.sites})}
+    for row in problem.demand:
+        part, site = parts[row.part], sites.get(row.node)
+        node = nodes[row.node] if site is None else nearest[site]
+        if node < 0:
+            raise _no_travel(row.node)
+        rate[part, node] += row.per_year
+        weighted[part] += row.per_year * row.ratio
+        if site is not None:
+            by_class[problem.sites[site].service_class][part, node] += row.per_year
+            of = site_rate.setdefault(site, {})
+            of[part] = of.get(part, 0.0) + row.per_year
+    total = rate.sum(axis=1)
+    ratio = np.where(total > 0.0, np.divide(weighted, np.where(total > 0.0, total, 1.0)), 1.0)
+    laid = fleet(
+        [-1 if n.parent is None else nodes[n.parent] for n in problem.nodes],
+        [n.lead_time_h / HOURS_PER_YEAR for n in problem.nodes],
+        rate,
+        np.maximum(1.0, ratio),
+        np.array([p.unit_cost for p in problem.parts]),
+    )
+    return Laid(laid, nearest, site_rate, {c: _at_leaves(laid, shares) for c, shares in by_class.items()})
+
+
+def _nearest(problem: Problem, site: str, nodes: dict[str, int]) -> int:
+    reach = [(row[site], nodes[node]) for node, row in problem.travel_h.items() if site in row]
+    return min(reach)[1] if reach else -1
+
+
+def _no_travel(site: str) -> Exception:
+    from waystation.kernel.refusals import BadInput
+
+    return BadInput(
+        "planning.no_source",
+        f"Demand stands at site {site}, to which no node has a travel time.",
+        f"Give travel_h of at least one node to {site}.",
+        field="travel_h",
+        value=site,
+    )
+
+
+def _at_leaves(given: Fleet, by_node: Array) -> Array:
+    """Demand by node (P, N given) as it stands at the leaves of the fleet (P, N)."""
+    found = np.zeros((given.parts, len(given.parent)))
+    for leaf in given.leaves:
+        found[:, leaf] = by_node[:, given.of[leaf]]
+    return found
+
+
+def plan(problem: Problem, may_go_on: Callable[[], bool] = lambda: True) -> Plan:
+    """The best plan that is found, with its bound; or the limits that cannot all hold."""
+    laid = lay(problem)
+    if problem.targets or any(n.capacity_units is not None for n in problem.nodes):
+        return _constrained_plan(problem, laid, may_go_on)
+    found = curves(laid.fleet)
+    merged = attainment(found, laid.fleet.unit_cost)
+    chosen = within_budget(merged, found, laid.fleet.unit_cost, problem.budget or 0.0)
+    stock = _in_part_order(laid.fleet, found, chosen.counts)
+    bare = Plan(
+        laid, "waiting", "optimal_within_gap", stock, chosen.waiting, chosen.bound, chosen.gap, merged, None, None
+    )
+    return _judged(bare)
+
+
+def _in_part_order(given: Fleet, found: list[Curve], counts: Whole) -> Whole:
+    stock = np.zeros((given.parts, len(given.parent)), dtype=np.int64)
+    for curve in found:
+        stock[curve.parts] = place(given, curve.parts, counts[curve.parts])
+    return stock
+
+
+def _constrained_plan(problem: Problem, laid: Laid, may_go_on: Callable[[], bool]) -> Plan:
+    limits = limits_of(problem, laid)
+    objective = "waiting" if problem.budget is not None else "money"
+    found: Constrained = constrained(laid.fleet, objective, limits, may_go_on)  # type: ignore[arg-type]
+    return _judged(
+        Plan(
+            laid,
+            "waiting" if objective == "waiting" else "capital",
+            found.status,
+            found.stock,
+            found.value,
+            found.bound,
+            found.gap,
+            None,
+            None,
+            None,
+            found.conflict,
+        )
+    )
+
+
+def _judged(bare: Plan) -> Plan:
+    if bare.stock is None:
+        return bare
+    given, every = bare.laid.fleet, np.arange(bare.laid.fleet.parts)
+    model = seen(given, every, bare.stock)
+    covered = np.flatnonzero(given.ratio <= 1.0 + 1e-12)
+    law = exact(given, covered, bare.stock[covered])
+    certificate = Certificate(
+        covered,
+        float(law.ebo[:, list(given.leaves)].sum()),
+        float(waiting(given, model.ebo)[covered].sum()),
+        np.flatnonzero(given.ratio > 1.0 + 1e-12),
+    )
+    nodes = sum(given.holds)
+    return Plan(
+        **{
+            **{name: getattr(bare, name) for name in bare.__dataclass_fields__},
+            "seen": model,
+            "certified": certificate,
+            "stock": bare.stock[:, :nodes],
+            "full": bare.stock,
+        }
+    )
+
+
+def limits_of(problem: Problem, laid: Laid) -> list[Limit]:
+    """Budget, shelf limits and targets as linear limits on stock, backorders and fill."""
+    given = laid.fleet
+    zero = np.zeros((given.parts, len(given.parent)))
+    found = []
+    if problem.budget is not None:
+        found.append(Limit(f"budget of {problem.budget:g}", money(given), zero, zero, problem.budget))
+    for n, node in enumerate(problem.nodes):
+        if node.capacity_units is not None:
+            unit = zero.copy()
+            unit[:, n] = 1.0
+            name = f"shelf of {node.capacity_units} units at {node.id}"
+            found.append(Limit(name, unit, zero, zero, float(node.capacity_units)))
+    return found + [target_limit(problem, laid, target) for target in problem.targets]
+
+
+def target_limit(problem: Problem, laid: Laid, target: TargetGiven) -> Limit:
+    """One target as a limit. A class's backorders are its share of the node's (first come, first served)."""
+    given = laid.fleet
+    zero = np.zeros((given.parts, len(given.parent)))
+    rate = laid.by_class[target.service_class] if target.service_class else given.rate
+    rate = rate * _in_scope(problem, given, target)
+    if target.measure == "units":
+        unit = -_in_scope(problem, given, target, stocked=True)
+        return Limit(target.words, unit, zero, zero, -target.value)
+    share = np.divide(rate, given.rate, out=np.zeros_like(rate), where=given.rate > 0.0)
+    total = float(rate.sum())
+    if target.measure == "fill_rate":
+        return Limit(target.words, zero, zero, rate, -target.value * total)
+    most = target.value if target.measure == "backorders" else target.value / HOURS_PER_YEAR * total
+    return Limit(target.words, zero, share * at_customers(given), zero, most)
+
+
+def _in_scope(problem: Problem, given: Fleet, target: TargetGiven, *, stocked: bool = False) -> Array:
+    found = np.ones((given.parts, len(given.parent)))
+    if target.part is not None:
+        found[[n for n, p in enumerate(problem.parts) if p.id != target.part]] = 0.0
+    if target.node is not None:
+        here = next(n for n, node in enumerate(problem.nodes) if node.id == target.node)
+        found[:, [n for n, of in enumerate(given.of) if of != here]] = 0.0
+    if stocked:
+        found[:, [n for n, holds in enumerate(given.holds) if not holds]] = 0.0
+    return found
+
+
+def reached(plan_: Plan, problem: Problem, target: TargetGiven) -> float:
+    """What the plan reaches of a target, in the target's own unit; nan without a plan."""
+    if plan_.seen is None or plan_.full is None:
+        return float("nan")
+    limit = target_limit(problem, plan_.laid, target)
+    used = float(limit.used(plan_.full, plan_.seen.ebo, plan_.seen.fill).sum())
+    total = float((limit.reward if target.measure == "fill_rate" else _rate(problem, plan_, target)).sum())
+    if target.measure == "fill_rate":
+        return -used / total if total > 0.0 else 1.0
+    if target.measure == "mean_wait_h":
+        return used * HOURS_PER_YEAR / total if total > 0.0 else 0.0
+    return -used if target.measure == "units" else used
+
+
+def _rate(problem: Problem, plan_: Plan, target: TargetGiven) -> Array:
+    laid = plan_.laid
+    rate = laid.by_class[target.service_class] if target.service_class else laid.fleet.rate
+    return np.asarray(rate * _in_scope(problem, laid.fleet, target))
