@@ -14,7 +14,7 @@ from waystation.planning.rules.problem import HOURS_PER_YEAR, Problem
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Units of a part at a node. `gain`: mean units more that would wait without the last one; `per_money`: gain / price."""
+    """Units of a part at a node. `gain`: how many more would wait without the last one; `per_money`: gain / price."""
 
     part: str
     node: str
