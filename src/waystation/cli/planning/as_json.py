@@ -84,7 +84,7 @@ def _targets(plan: Plan, problem: Problem) -> list[dict[str, Any]]:
     for target in problem.targets:
         value = reached(plan, problem, target) if plan.stock is not None else None
         most = target.measure in ("mean_wait_h", "backorders")
-        met = None if value is None else bool(value <= target.value + 1e-6 if most else value >= target.value - 1e-6)
+        met = None if value is None else bool(value <= target.value + 1e-8 if most else value >= target.value - 1e-8)
         found.append({"target": target.words, "asked": target.value, "reached": value, "met": met})
     return found
 

@@ -9,7 +9,7 @@ van Houtum and Cattrysse, OR Spectrum 29 (2007); Luebbecke and Desrosiers, Opera
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from waystation.planning.rules.prices import Prices, priced
 Objective = Literal["money", "waiting"]
 MOST_ROUNDS = 80
 CLOSE = 1e-4
+RARELY, MISSED = 1e-8, 1e-9
 
 
 @dataclass(frozen=True)
@@ -77,12 +78,17 @@ def constrained(
     """The cheapest plan (or the one of least waiting) within all limits."""
     search = _Search(given, objective, limits)
     search.generate(may_go_on)
-    if search.master.slack() > 1e-7:
-        if not may_go_on():
-            return Constrained("none_found", None, np.inf, search.bound, rounds=search.rounds)
-        return Constrained(
-            "infeasible", None, np.inf, search.bound, _smallest_conflict(given, limits, may_go_on), search.rounds
-        )
+    if search.missed() and may_go_on():
+        fitting = _Search(given, "nothing", limits)
+        fitting.generate(may_go_on)
+        if fitting.missed() and given.noticed > RARELY:  # units that are hardly ever needed may reach a sharp target
+            return constrained(replace(given, noticed=RARELY), objective, limits, may_go_on)
+        if fitting.missed() and may_go_on():
+            return _clash(given, limits, search, may_go_on)
+        search.take(fitting)
+        search.generate(may_go_on)
+    if search.missed():
+        return Constrained("none_found", None, np.inf, search.bound, rounds=search.rounds)
     chosen = search.master.whole()
     if chosen is None:
         return Constrained("none_found", None, np.inf, search.bound, rounds=search.rounds)
@@ -92,6 +98,11 @@ def constrained(
     return Constrained(status, stock, value, min(search.bound, value), rounds=search.rounds)
 
 
+def _clash(given: Fleet, limits: Sequence[Limit], search: _Search, may_go_on: Callable[[], bool]) -> Constrained:
+    named = _smallest_conflict(given, limits, may_go_on)
+    return Constrained("infeasible", None, np.inf, search.bound, named, search.rounds)
+
+
 def _smallest_conflict(given: Fleet, limits: Sequence[Limit], may_go_on: Callable[[], bool]) -> tuple[str, ...]:
     """Limits that clash and none of which can be left out: one is dropped if the rest still clash."""
     kept = list(limits)
@@ -99,7 +110,7 @@ def _smallest_conflict(given: Fleet, limits: Sequence[Limit], may_go_on: Callabl
         rest = [other for other in kept if other is not limit]
         search = _Search(given, "nothing", rest)
         search.generate(may_go_on)
-        if search.master.slack() > 1e-7 and rest:
+        if search.missed() and rest:
             kept = rest
     return tuple(limit.name for limit in kept)
 
@@ -130,6 +141,8 @@ class _Search:
         while self.rounds < MOST_ROUNDS:
             self.rounds += 1
             duals, wages = self.master.solve()
+            if self.objective == "nothing" and not self.missed():
+                return
             found = priced(self.given, self._prices(duals))
             proven = float(found.least.sum()) - float(np.dot(duals, [limit.most for limit in self.limits]))
             self.bound = max(self.bound, proven)
@@ -140,6 +153,17 @@ class _Search:
                 self.stopped = True
                 return
             self._add(np.flatnonzero(better), found.stock[better])
+
+    def missed(self) -> bool:
+        """Whether the mix so far still misses a limit."""
+        return self.master.slack() > MISSED
+
+    def take(self, other: _Search) -> None:
+        """Take over another search's columns, which hold every limit; from now on none may be missed."""
+        for parts, stock in zip(other._parts, other._stocks, strict=True):
+            self._add(parts, stock)
+        self.master.forbid_missing()
+        self.stopped = False
 
     def _prices(self, duals: Array) -> Prices:
         unit = self._unit if self.objective == "money" else np.zeros_like(self._unit)

@@ -27,7 +27,8 @@ class Fleet:
     """Parts and nodes. `parent` and `holds` (may it stock anything) by node; `of` names the node a leaf stands for.
 
     `pipeline` (P, N): mean units under way; `share` (P, N): a node's share of its parent's backorders; `rate` (P, N):
-    customers' demand a year, at leaves; `ratio` (P): variance to mean; `unit_cost` (P): money.
+    customers' demand a year, at leaves; `ratio` (P): variance to mean; `unit_cost` (P): money. A unit needed less often
+    than `noticed` is not looked at.
     """
 
     parent: tuple[int, ...]
@@ -38,6 +39,7 @@ class Fleet:
     rate: Array
     ratio: Array
     unit_cost: Array
+    noticed: float = NOTICED
 
     @property
     def parts(self) -> int:
@@ -67,12 +69,12 @@ class Fleet:
 
     @cached_property
     def caps(self) -> Whole:
-        """(P, N): the most units worth looking at: more are needed less than once in ten thousand looks."""
+        """(P, N): the most units worth looking at: more are needed less often than `noticed`."""
         mean, variance = self.worst
         caps = np.zeros(self.pipeline.shape, dtype=np.int64)
         for node, holds in enumerate(self.holds):
             if holds and self.parts:
-                caps[:, node] = most_useful(mean[:, node], variance[:, node])
+                caps[:, node] = most_useful(mean[:, node], variance[:, node], self.noticed)
         return caps
 
     def at(self, parts: NDArray[np.int64], node: int, ebo: Array, vbo: Array) -> tuple[Array, Array]:
@@ -135,11 +137,11 @@ def shortage(mean: Array, variance: Array, most: int) -> tuple[Array, Array]:
     return ebo, np.maximum(second - ebo * ebo, 0.0)
 
 
-def most_useful(mean: Array, variance: Array) -> Whole:
-    """How many units are each needed more often than once in ten thousand looks; shape of `mean`."""
+def most_useful(mean: Array, variance: Array, noticed: float = NOTICED) -> Whole:
+    """How many units are each needed more often than `noticed` (a share of time); shape of `mean`."""
     worst = float(np.max(mean + 6.0 * np.sqrt(variance), initial=0.0))
-    ebo, _ = shortage(mean, variance, int(worst) + 8)
-    found: Whole = (ebo[..., :-1] - ebo[..., 1:] > NOTICED).sum(axis=-1)
+    ebo, _ = shortage(mean, variance, int(worst) + 20)
+    found: Whole = (ebo[..., :-1] - ebo[..., 1:] > noticed).sum(axis=-1)
     return found
 
 

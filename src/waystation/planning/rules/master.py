@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from waystation.planning.rules.counts import Array
 
 FIRST_NODES, SECOND_NODES = 300, 20
+TOLERANCES = (("primal_feasibility_tolerance", 1e-9), ("mip_feasibility_tolerance", 1e-9))
 GOOD = 1e-3  # a gap of whole columns to the mix that needs no further search
 SHORT_COSTS = 1e3  # what a unit of a missed limit costs, in multiples of the dearest plan seen
 
@@ -112,6 +113,11 @@ class Master:
         found = [chosen for chosen in (first, second) if chosen is not None]
         return min(found, key=self._cost) if found else None
 
+    def forbid_missing(self) -> None:
+        """From now on every limit holds in the mix."""
+        for row in range(self._limits):
+            self._model.changeColBounds(row, 0.0, 0.0)
+
     def _columns(self, name: str) -> Array:
         return np.array(getattr(self._model.getSolution(), name))[self._limits :]
 
@@ -119,8 +125,7 @@ class Master:
         return float(np.concatenate(self._costs)[chosen].sum())
 
     def _begin_choosing(self, columns: int) -> None:
-        for row in range(self._limits):
-            self._model.changeColBounds(row, 0.0, 0.0)
+        self.forbid_missing()
         every = np.arange(self._limits, self._limits + columns, dtype=np.int32)
         kinds = np.full(columns, highspy.HighsVarType.kInteger)
         self._model.changeColsIntegrality(columns, every, kinds)
