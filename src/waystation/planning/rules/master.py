@@ -35,13 +35,7 @@ class Master:
         self._owner: list[NDArray[np.int64]] = []
         self._rows: list[Array] = []
         self._model: Any = _Quiet()
-        for option, value in (
-            ("log_to_console", False),
-            ("output_flag", False),
-            ("threads", 1),
-            ("random_seed", 0),
-            ("solver", "simplex"),
-        ):
+        for option, value in (("threads", 1), ("random_seed", 0), ("solver", "simplex"), *TOLERANCES):
             self._model.setOptionValue(option, value)
         inf = highspy.kHighsInf
         self._scale = np.maximum(1e-9, np.abs(self._most))
