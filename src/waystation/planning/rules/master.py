@@ -13,7 +13,7 @@ from waystation.planning.rules.counts import Array
 
 FIRST_NODES, SECOND_NODES = 300, 20
 TOLERANCES = (("primal_feasibility_tolerance", 1e-9), ("mip_feasibility_tolerance", 1e-9))
-GOOD = 1e-3  # a gap of whole columns to the mix that needs no further search
+GOOD, ENOUGH = 1e-3, 5e-3  # gaps of whole columns to the mix: where a search ends, and where none is begun
 SHORT_COSTS = 1e3  # what a unit of a missed limit costs, in multiples of the dearest plan seen
 
 
@@ -101,7 +101,7 @@ class Master:
         if first is None:
             first = self._rounded(owner, mixed)
         room = np.inf if first is None else self._cost(first) - mix
-        if first is not None and room <= GOOD * abs(mix):
+        if first is not None and room <= ENOUGH * abs(mix):
             return first
         second = self._choose((worth <= 0.5 * room) | (mixed > 1e-7), SECOND_NODES)
         found = [chosen for chosen in (first, second) if chosen is not None]
