@@ -83,14 +83,15 @@ def held(plan: Plan, problem: Problem) -> list[Held]:
 
 
 def _bought_at(plan: Plan) -> dict[int, float]:
-    """By part: the capital at which the curve buys its last units of this plan."""
+    """By part: the capital at which the curve buys its last units; absent where they only fill what was left over."""
     if plan.curve is None or plan.stock is None:
         return {}
     units = plan.stock.sum(axis=1)
-    found: dict[int, float] = {}
+    spent = float(units @ plan.laid.fleet.unit_cost)
     steps = plan.curve.steps
-    for n, (part, before) in enumerate(zip(steps.part.tolist(), steps.before.tolist(), strict=True)):
-        if before < units[part]:
+    found: dict[int, float] = {}
+    for n, (part, count) in enumerate(zip(steps.part.tolist(), steps.count.tolist(), strict=True)):
+        if count == units[part] and plan.curve.capital[n + 1] <= spent:
             found[part] = float(plan.curve.capital[n + 1])
     return found
 
