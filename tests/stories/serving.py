@@ -16,7 +16,14 @@ from tests.conftest import ROOT
 from waystation.simulator.gateways import Answer, Batch, Gateway, HttpUplink, Pace, device_key
 from waystation.simulator.local_alarms import LocalJudge
 
-PARTS = {"web": "uvicorn", "worker": "waystation.cli.main\0worker"}
+PARTS = {"web": "uvicorn", "worker": "waystation.cli.main\0worker", "ingest": "waystation.cli.main\0ingest"}
+
+
+def free_address() -> str:
+    """An address of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 class Sending:
@@ -42,9 +49,7 @@ class Served:
 
     def __init__(self, folder: Path, setup: dict[str, Any], env: dict[str, str], log: Path | None = None) -> None:
         self.folder, self._env, self._codes = folder, env, setup["codes"]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.bind = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.bind, self.ingest_bind = free_address(), free_address()
         self._line = Sending(f"http://{self.bind}")
         self._process: subprocess.Popen[bytes] | None = None
         self._at_s = int(time.time()) - 1800
@@ -83,7 +88,7 @@ class Served:
 
     def launch(self) -> None:
         """Serve, whatever comes of it."""
-        words = ["serve", "--bind", self.bind, "--data", str(self.folder)]
+        words = ["serve", "--bind", self.bind, "--ingest-bind", self.ingest_bind, "--data", str(self.folder)]
         command = [sys.executable, "-m", "waystation.cli.main", *words]
         log = self._log.open("ab")
         self._process = subprocess.Popen(

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "init": "init",
     "serve": "serve",
     "worker": "worker",
+    "ingest": "ingest",
     "migrate": "migrate",
     "access": "access",
     "demo": "demo",
