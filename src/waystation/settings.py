@@ -175,6 +175,7 @@ DEFAULT_FROM_EMAIL = _setting("mail_from", "waystation@localhost")
 PLATFORM_OWNER = _setting("platform_owner")  # the address told when nothing can be recorded
 NOTIFY = _setting("notify", "smtp")  # smtp | folder
 INGEST_URL = _setting("ingest_url")  # the ingest process, to which the web passes writes on
+MQTT_URL = _setting("mqtt_url")  # mqtt://user:password@host:1883 or mqtts://...; empty: no broker is followed
 WEBHOOK_SECRET = _setting("webhook_secret")
 WEBHOOK_PAUSE_DAYS = float(_setting("webhook_pause_days", "3"))  # of failing in a row, until it is paused
 WEBHOOK_HOSTS = [*filter(None, _setting("webhook_hosts").split(","))]

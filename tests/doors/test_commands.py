@@ -88,7 +88,7 @@ def test_every_command_says_what_it_takes_and_refuses_what_it_does_not(
     assert "usage:" in capsys.readouterr().err
 
 
-INSTALLED = ("overview", "serve", "worker", "ingest", "migrate", "doctor", "live")
+INSTALLED = ("overview", "serve", "worker", "ingest", "mqtt", "migrate", "doctor", "live")
 
 
 @pytest.mark.parametrize("name", INSTALLED)

@@ -54,6 +54,7 @@ class Served:
         self._process: subprocess.Popen[bytes] | None = None
         self._at_s = int(time.time()) - 1800
         self._log = log or folder.with_name(f"{folder.name}.log")
+        self.parts = dict(PARTS)
         self.probes: list[str] = [code for codes in setup["probes"].values() for code in codes]
         self.hot: set[str] = set()
         self.hot_from_s: dict[str, int] = {}
@@ -153,7 +154,7 @@ class Served:
             self.start()
             return
         for pid in self._children():
-            if PARTS[victim] in Path(f"/proc/{pid}/cmdline").read_text():
+            if self.parts[victim] in Path(f"/proc/{pid}/cmdline").read_text():
                 os.kill(pid, number)
                 return
         raise AssertionError(f"no {victim} runs")
@@ -164,7 +165,7 @@ class Served:
         until = time.monotonic() + 30
         while time.monotonic() < until:
             found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            if len(found) == len(PARTS):
+            if len(found) == len(self.parts):
                 return [int(child) for child in found]
             time.sleep(0.1)
         raise AssertionError("the supervisor has not started its parts again")

@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "serve": "serve",
     "worker": "worker",
     "ingest": "ingest",
+    "mqtt": "mqtt",
     "migrate": "migrate",
     "access": "access",
     "demo": "demo",

@@ -67,7 +67,10 @@ def run(args: argparse.Namespace) -> int:
     guard = last_gasp.guard_of(f"http{'s' if args.tls_cert else ''}://{_reach(host)}:{port}")
     worker = [sys.executable, "-m", "waystation.cli.main", "worker"]
     ingest = _ingest(args, ingest_host, ingest_port)
-    return supervise({"web": _web(args, host, port), "ingest": ingest, "worker": worker}, guard)
+    parts = {"web": _web(args, host, port), "ingest": ingest, "worker": worker}
+    if settings.MQTT_URL:
+        parts["mqtt"] = [sys.executable, "-m", "waystation.cli.main", "mqtt"]
+    return supervise(parts, guard)
 
 
 def check_bind(args: argparse.Namespace, name: str = "bind") -> tuple[str, int]:

@@ -46,8 +46,8 @@ def test_tel_04_guard_band_takes_from_proven_and_never_from_out(
     """With any guard band every excursion, every minute out and the word are those without one."""
     series = _series(history)
     end = series[-1].at_s + 600
-    plain = judge_sensor(series, Profile("p", 2.0, 8.0, (), hold_s, 0.0), 0.0, end)
-    banded = judge_sensor(series, Profile("p", 2.0, 8.0, (), hold_s, guard_c), 0.0, end)
+    plain = judge_sensor(series, Profile("p", 2.0, 8.0, (), None, 0.0), hold_s, 0.0, end)
+    banded = judge_sensor(series, Profile("p", 2.0, 8.0, (), None, guard_c), hold_s, 0.0, end)
     assert banded.excursions == plain.excursions
     assert banded.out_of_range_s == plain.out_of_range_s
     assert (banded.verdict == "out_of_range") == (plain.verdict == "out_of_range")
@@ -165,7 +165,7 @@ def test_alr_02_a_single_minute_outside_is_an_excursion_and_an_alarm_s_delay_is_
     """A device-alarm rule of ten hours at +8 is neither limit nor delay: one minute at 8.1 opens an excursion."""
     space, (probe,) = a_monitored_space(now)
     assert space.profile is not None
-    space.profile.rules = [{"id": "who", "op": ">", "limit_c": 8.0, "duration_s": 36000, "mode": "single"}]
+    space.profile.rules = [{"id": "who", "op": ">", "limit_c": 8.0, "duration_s": 36000, "mode": "single_event"}]
     space.profile.save()
     deliver(space, minutes(probe, now, [5.0, 8.1, 5.0]), now + HOUR)
     judge(Engine(), now + HOUR)
@@ -174,7 +174,7 @@ def test_alr_02_a_single_minute_outside_is_an_excursion_and_an_alarm_s_delay_is_
     assert parse_rule(space.profile.rules[0], "rules[0]").duration_s == 36000
 
 
-@given(HISTORIES, st.integers(60, 36000), st.sampled_from(["single", "cumulative"]))
+@given(HISTORIES, st.integers(60, 36000), st.sampled_from(["single_event", "cumulative"]))
 def test_tel_09_device_alarm_rules_never_change_the_excursions(
     history: list[tuple[int, float | None]], duration_s: int, mode: str
 ) -> None:
@@ -183,8 +183,8 @@ def test_tel_09_device_alarm_rules_never_change_the_excursions(
     end = series[-1].at_s + 600
     words = {"id": "r", "op": ">", "limit_c": 8.0, "duration_s": duration_s, "mode": mode}
     rule: DurationRule = parse_rule(words, "rules[0]")
-    plain = judge_sensor(series, Profile("p", 2.0, 8.0, (), 900.0, 0.0), 0.0, end)
-    ruled = judge_sensor(series, Profile("p", 2.0, 8.0, (rule,), 900.0, 0.0), 0.0, end)
+    plain = judge_sensor(series, Profile("p", 2.0, 8.0, ()), 900.0, 0.0, end)
+    ruled = judge_sensor(series, Profile("p", 2.0, 8.0, (rule,)), 900.0, 0.0, end)
     assert (ruled.excursions, ruled.verdict) == (plain.excursions, plain.verdict)
 
 
@@ -193,7 +193,7 @@ def test_tel_09_a_low_mean_kinetic_temperature_excuses_no_minute(calm: list[floa
     """One hot reading in hours of calm: MKT stays inside the range, and the verdict is out of range."""
     values = [*calm, hot, calm[-1]]
     series = [Reading(60.0 * n, v) for n, v in enumerate(values)]
-    found = judge_sensor(series, Profile("p", 2.0, 8.0, (), 900.0, 0.0), 0.0, 60.0 * len(values))
+    found = judge_sensor(series, Profile("p", 2.0, 8.0, ()), 900.0, 0.0, 60.0 * len(values))
     assert found.mkt_c is not None
     assert 2.0 <= found.mkt_c <= 8.0
     assert found.verdict == "out_of_range"

@@ -82,8 +82,7 @@ def write(by: Authority, body: bytes, names: Names, *, precision: str, now: date
 
 def prepare(by: Authority, body: bytes, names: Names, *, precision: str, now: datetime) -> Prepared:
     """Read and place every line; the caller appends the frames, alone or with those of others."""
-    sites = by.sites("telemetry.ingest")
-    if sites is not None and not sites:
+    if not by.grants.get("telemetry.ingest"):
         by.require("telemetry.ingest")
     if len(body) > MOST_BYTES:
         raise too_large(len(body))
@@ -95,16 +94,31 @@ def prepare(by: Authority, body: bytes, names: Names, *, precision: str, now: da
             field="precision",
             value=precision,
         )
+    points, errors = read_points(body, PRECISIONS[precision], round(now.timestamp() * 1e6))
+    return placed(by, points, errors, names, source_class=SOURCE_CLASS, now=now)
+
+
+def placed(
+    by: Authority,
+    points: Sequence[Point],
+    errors: list[LineError],
+    names: Names,
+    *,
+    source_class: str,
+    now: datetime,
+) -> Prepared:
+    """Place points with the sensors of the caller's sites, or among what waits there."""
+    sites = by.sites("telemetry.ingest")
+    if sites is not None and not sites:
+        by.require("telemetry.ingest")
     now_us = round(now.timestamp() * 1e6)
-    points, errors = read_points(body, PRECISIONS[precision], now_us)
     names.follow()
     placing = _Placing(names, [UUID(key) for key in sites] if sites is not None else list(names.site_ids()))
     placing.look_up_strangers(points)
     for point in points:
         errors += placing.take(point)
-    frames = [
-        frame for site_id, rows in placing.sites.items() for frame in _frames(site_id, rows, now_us, by.principal_id)
-    ]
+    common = {"machine": str(by.principal_id), "source_class": source_class, "received_us": now_us}
+    frames = [frame for site_id, rows in placing.sites.items() for frame in _frames(site_id, rows, common)]
     refused = tuple(sorted(errors, key=lambda e: e.line))
     return Prepared(frames, Written(placing.readings, placing.waiting, placing.ignored, refused))
 
@@ -201,14 +215,13 @@ class _Placing:
             held.series[code] = {"measurement": series.measurement, "tags": tags, "field": series.field}
 
 
-def _frames(site_id: UUID, held: _Rows, received_us: int, machine: UUID) -> Iterator[Frame]:
+def _frames(site_id: UUID, held: _Rows, common: Mapping[str, Any]) -> Iterator[Frame]:
     codes = list(held.codes)
     rows = iter(held.rows)
     while some := list(islice(rows, READINGS_IN_A_FRAME)):
         here = {number: place for place, number in enumerate(sorted({row[0] for row in some}))}
         mine = [codes[number] for number in here]
-        head: dict[str, Any] = {"site": str(site_id), "machine": str(machine), "source_class": SOURCE_CLASS}
-        head |= {"received_us": received_us, "sensors": mine}
+        head = {"site": str(site_id), **common, "sensors": mine}
         if series := {code: held.series[code] for code in mine if code in held.series}:
             head["series"] = series
         yield Frame(
