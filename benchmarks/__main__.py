@@ -8,7 +8,7 @@ import sys
 
 from benchmarks.harness import ROOT
 
-NAMES = ("telemetry_path", "evidence_append", "reservation", "pages", "pack")
+NAMES = ("telemetry_path", "line_protocol", "evidence_append", "reservation", "pages", "pack")
 
 
 def main(words: list[str]) -> int:

@@ -153,11 +153,14 @@ class Served:
             self._process.wait()
             self.start()
             return
-        for pid in self._children():
-            if self.parts[victim] in Path(f"/proc/{pid}/cmdline").read_text():
-                os.kill(pid, number)
-                return
-        raise AssertionError(f"no {victim} runs")
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            for pid in self._children():  # one that was just started may still go by its supervisor's name
+                if self.parts[victim] in Path(f"/proc/{pid}/cmdline").read_text():
+                    os.kill(pid, number)
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"no {victim} runs: {self.said[-2000:]}")
 
     def _children(self) -> list[int]:
         assert self._process is not None

@@ -168,6 +168,7 @@ def test_int_05_restarts_lose_nothing_that_the_broker_acknowledged(served: Serve
     wanted = {base_us + n * 1_000_000 for n in acknowledged}
     _until(lambda: wanted <= _stored(served.folder, probe), served)
     device.end()
+    assert "mqtt ended with 1" not in served.said
     print(f"{len(acknowledged)} messages acknowledged by the broker, none lost through five restarts")
     assert len(acknowledged) > 900
 
