@@ -1,8 +1,8 @@
 """Readings per second through the ingest process: line protocol over HTTP, parsed, placed with its sensor, durable.
 
 Real sockets and a real process on loopback; eight writers with a thousand lines in a request, as Telegraf sends them,
-and then with one line in a request, where what counts is how many requests one sync serves. A figure counts only when every
-acknowledged reading is in the log.
+and then with one line in a request, where what counts is how many requests one sync serves. A figure counts only when
+every acknowledged reading is in the log.
 """
 
 from __future__ import annotations
