@@ -7,6 +7,7 @@ import gzip
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -206,15 +207,11 @@ def test_int_05_a_precision_that_is_none_is_named() -> None:
     assert list(frames()) == []
 
 
-def test_int_05_a_full_disk_is_503_with_a_time_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is acknowledged, and `/health` says that the log is broken once a sync failed."""
+def test_int_05_a_log_that_takes_nothing_is_503_with_a_time_to_come_again() -> None:
+    """Nothing is acknowledged; once a sync failed, `/health` says so too."""
     space, probe = a_fridge()
     agent = an_agent(space.site)
-
-    def no_sync(descriptor: int) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr("os.fdatasync", no_sync)
+    stores.log()._broken = "Input/output error"  # as a failed sync leaves it
     reply = agent.write(f"t,sensor={probe.code} value=5 {AT_S}")
     assert (reply.status_code, reply["Retry-After"]) == (503, "30")
     assert reply.json()["code"] == "telemetry.cannot_store"
@@ -342,20 +339,17 @@ def test_int_05_a_write_to_a_site_nobody_set_up_waits(system: Any) -> None:
     assert Series.objects.get().site_id == site.pk
 
 
-def test_int_05_what_cannot_be_appended_is_told_to_those_who_sent_readings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who sent nothing that was to be kept hears of their own mistake instead."""
+def test_int_05_what_cannot_be_appended_is_told_to_those_who_sent_readings(tmp_path: Path) -> None:
+    """Who sent nothing that was to be kept hears of their own mistake instead; mended, it goes on by itself."""
     space, probe = a_fridge()
     agent = an_agent(space.site)
-
-    def no_room(descriptor: int, data: Any) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.write", no_room)
+    (tmp_path / "telemetry").mkdir()
+    in_the_way = tmp_path / "telemetry" / "log"
+    in_the_way.write_text("no folder can be made here")
     full = agent.write(f"t,sensor={probe.code} value=5 {AT_S}")
     wrong = agent.write("t,sensor=x value=")
-    monkeypatch.undo()
     assert (full.status_code, wrong.status_code) == (503, 400)
-    assert "No space left" in full.json()["message"]
+    in_the_way.unlink()
     assert agent.write(f"t,sensor={probe.code} value=5 {AT_S}").status_code == 204
     assert len(stored(space.site_id, probe.code)) == 1
 
