@@ -8,7 +8,10 @@ import sys
 
 from benchmarks.harness import ROOT
 
-NAMES = ("telemetry_path", "evidence_append", "reservation", "pages", "pack", "planning_curves", "planning_simulation")
+NAMES = (
+    "telemetry_path", "line_protocol", "evidence_append", "reservation", "pages", "pack",
+    "planning_curves", "planning_simulation",
+)  # fmt: skip
 
 
 def main(words: list[str]) -> int:

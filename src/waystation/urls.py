@@ -7,6 +7,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
 
+from waystation.api import line_pages
 from waystation.api.main import api
 from waystation.api.replies import answer
 from waystation.console import refused
@@ -15,6 +16,9 @@ from waystation.kernel.refusals import NotFound, Unavailable, cannot_record
 
 urlpatterns = [
     path("api/", api.urls),
+    path("write", line_pages.write_v1),
+    path("ping", line_pages.ping),
+    path("health", line_pages.health),
     path("account/", include("allauth.urls")),
     *console,
 ]

@@ -17,7 +17,7 @@ from waystation.kernel.clock import Clock, ShiftedClock, SystemClock
 if TYPE_CHECKING:
     from waystation.evidence.ports import Transport
     from waystation.runbooks.ports import Actuator
-    from waystation.telemetry.ports import LoggerFormat
+    from waystation.telemetry.ports import Broker, Envelope, LoggerFormat
 
 ROOMS: tuple[str, ...] = (
     "telemetry",
@@ -115,3 +115,19 @@ def actuator() -> Actuator:
     from waystation.adapters.actuate.advisory.actuator import Advisory
 
     return Advisory()
+
+
+def envelopes() -> tuple[Envelope, ...]:
+    """The ways in which devices write messages to a broker."""
+    from waystation.adapters.envelope.lorawan.envelope import ChirpStackEnvelope, ThingsStackEnvelope
+    from waystation.adapters.envelope.plain.envelope import PlainEnvelope
+    from waystation.adapters.envelope.sparkplug.envelope import SparkplugEnvelope
+
+    return (PlainEnvelope(), SparkplugEnvelope(), ChirpStackEnvelope(), ThingsStackEnvelope())
+
+
+def broker(url: str, name: str, filters: tuple[str, ...]) -> Broker:
+    """The broker at `mqtt://user:password@host:port`, or `mqtts://`, under a name that it keeps a session for."""
+    from waystation.adapters.broker.mqtt.client import MqttBroker
+
+    return MqttBroker(url, name, filters)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def test_every_command_says_what_it_takes_and_refuses_what_it_does_not(
     assert "usage:" in capsys.readouterr().err
 
 
-INSTALLED = ("overview", "serve", "worker", "migrate", "doctor", "live")
+INSTALLED = ("overview", "serve", "worker", "ingest", "mqtt", "migrate", "doctor", "live")
 
 
 @pytest.mark.parametrize("name", INSTALLED)
@@ -390,3 +391,28 @@ def test_the_database_is_the_suites_own() -> None:
     """These tests speak of the run's own database, whichever it is."""
     assert connection.vendor == os.environ.get("WAYSTATION_TEST_VENDOR", "sqlite")
     assert ROOT.is_dir()
+
+
+@pytest.mark.parametrize("bind", ["0.0.0.0:8086", "8086", "127.0.0.1:99999"])
+def test_sec_01_line_protocol_is_bound_as_carefully_as_the_console(bind: str, data: Path) -> None:
+    """The same refusals, under the option's own name."""
+    parser = argparse.ArgumentParser()
+    serve.configure(parser)
+    args = parser.parse_args(["--ingest-bind", bind])
+    with pytest.raises(BadInput) as refused:
+        serve.check_bind(args, "ingest-bind")
+    assert (refused.value.field, refused.value.value) == ("ingest-bind", bind)
+
+
+def test_sec_01_line_protocol_stands_on_8086_of_loopback(data: Path) -> None:
+    """Without a word; port 0 takes any free one, and a taken one is refused with the option that helps."""
+    parser = argparse.ArgumentParser()
+    serve.configure(parser)
+    assert serve.check_bind(parser.parse_args([]), "ingest-bind") == ("127.0.0.1", 8086)
+    found = serve.check_free("127.0.0.1", 0, "ingest-bind")
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", found))
+        holder.listen()
+        with pytest.raises(Conflict) as taken:
+            serve.check_free("127.0.0.1", found, "ingest-bind")
+    assert "--ingest-bind" in taken.value.next_step

@@ -222,7 +222,7 @@ def test_qal_11_serve_tells_the_owner_itself_when_its_database_is_gone(tmp_path:
         file.write(f'smtp_port = "{mail_port}"\nplatform_owner = "owner@example.org"\n')
     port = free_port()
     served = subprocess.Popen(
-        [*WAYSTATION, "serve", "--bind", f"127.0.0.1:{port}"],
+        [*WAYSTATION, "serve", "--bind", f"127.0.0.1:{port}", "--ingest-bind", "127.0.0.1:0"],
         env=env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

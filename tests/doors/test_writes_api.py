@@ -20,7 +20,7 @@ from waystation.kernel.clock import FastClock
 pytestmark = pytest.mark.django_db
 SignedIn = Callable[..., Client]
 
-MOST_UNPROVED = 26
+MOST_UNPROVED = 25
 
 
 def _send(client: Client, path: str, body: Any = None, status: int = 200, verb: str = "post") -> Any:

@@ -47,7 +47,6 @@ UNPROVED = frozenset(
         "POST /api/v1/registry/imports/{key}/undo",
         "POST /api/v1/registry/product_profile/{key}/approve",
         "POST /api/v1/registry/sites/{key}/state/{target}",
-        "POST /api/v1/registry/{kind}",
         "POST /api/v1/service_levels/windows",
         "POST /api/v1/service_levels/windows/{key}/visit",
         "POST /api/v1/spares/dispatches/{key}/deliver",
@@ -65,7 +64,14 @@ UNPROVED = frozenset(
     }
 )
 # operations that take a body and change nothing
-READING = frozenset({"POST /api/v1/alarms/matrix/preview", "POST /api/v1/alarms/suppressions/preview"})
+READING = frozenset(
+    {
+        "POST /api/v1/alarms/matrix/preview",
+        "POST /api/v1/alarms/suppressions/preview",
+        "POST /api/v1/discovery/sites/{site}/preview",
+        "POST /api/v2/write",  # what it brings stands in the log of readings, not in a row
+    }
+)
 Raw = dict[str, dict[Any, tuple[Any, ...]]]
 
 

@@ -16,7 +16,14 @@ from tests.conftest import ROOT
 from waystation.simulator.gateways import Answer, Batch, Gateway, HttpUplink, Pace, device_key
 from waystation.simulator.local_alarms import LocalJudge
 
-PARTS = {"web": "uvicorn", "worker": "waystation.cli.main\0worker"}
+PARTS = {"web": "uvicorn", "worker": "waystation.cli.main\0worker", "ingest": "waystation.cli.main\0ingest"}
+
+
+def free_address() -> str:
+    """An address of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 class Sending:
@@ -42,13 +49,12 @@ class Served:
 
     def __init__(self, folder: Path, setup: dict[str, Any], env: dict[str, str], log: Path | None = None) -> None:
         self.folder, self._env, self._codes = folder, env, setup["codes"]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.bind = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.bind, self.ingest_bind = free_address(), free_address()
         self._line = Sending(f"http://{self.bind}")
         self._process: subprocess.Popen[bytes] | None = None
         self._at_s = int(time.time()) - 1800
         self._log = log or folder.with_name(f"{folder.name}.log")
+        self.parts = dict(PARTS)
         self.probes: list[str] = [code for codes in setup["probes"].values() for code in codes]
         self.hot: set[str] = set()
         self.hot_from_s: dict[str, int] = {}
@@ -83,7 +89,7 @@ class Served:
 
     def launch(self) -> None:
         """Serve, whatever comes of it."""
-        words = ["serve", "--bind", self.bind, "--data", str(self.folder)]
+        words = ["serve", "--bind", self.bind, "--ingest-bind", self.ingest_bind, "--data", str(self.folder)]
         command = [sys.executable, "-m", "waystation.cli.main", *words]
         log = self._log.open("ab")
         self._process = subprocess.Popen(
@@ -147,11 +153,14 @@ class Served:
             self._process.wait()
             self.start()
             return
-        for pid in self._children():
-            if PARTS[victim] in Path(f"/proc/{pid}/cmdline").read_text():
-                os.kill(pid, number)
-                return
-        raise AssertionError(f"no {victim} runs")
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            for pid in self._children():  # one that was just started may still go by its supervisor's name
+                if self.parts[victim] in Path(f"/proc/{pid}/cmdline").read_text():
+                    os.kill(pid, number)
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"no {victim} runs: {self.said[-2000:]}")
 
     def _children(self) -> list[int]:
         assert self._process is not None
@@ -159,7 +168,7 @@ class Served:
         until = time.monotonic() + 30
         while time.monotonic() < until:
             found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            if len(found) == len(PARTS):
+            if len(found) == len(self.parts):
                 return [int(child) for child in found]
             time.sleep(0.1)
         raise AssertionError("the supervisor has not started its parts again")

@@ -16,8 +16,13 @@ from waystation.kernel.refusals import NotAllowed, NotSignedIn
 
 
 def token_of(request: HttpRequest) -> str:
-    """The token of `Authorization: Bearer|Token`, or the password of basic authentication; empty when there is none."""
-    kind, _, rest = request.headers.get("Authorization", "").partition(" ")
+    """The token that the request carries; empty when there is none."""
+    return token_in(request.headers.get("Authorization", ""))
+
+
+def token_in(authorization: str) -> str:
+    """The token of `Bearer` or `Token`, or the password of basic authentication; empty when there is none."""
+    kind, _, rest = authorization.partition(" ")
     if kind.lower() in ("bearer", "token"):
         return rest.strip()
     if kind.lower() == "basic":

@@ -14,10 +14,12 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from waystation.api import (
     access,
     alarms,
+    discovery,
     events,
     evidence,
     fleet,
     incidents,
+    line_pages,
     product,
     registry,
     runbooks,
@@ -45,6 +47,7 @@ api = NinjaAPI(
 )
 api.add_router("/v1/access", access.router, tags=["access"])
 api.add_router("/v1/alarms", alarms.router, tags=["alarms"])
+api.add_router("/v1/discovery", discovery.router, tags=["telemetry"])
 api.add_router("/v1/events", events.router, tags=["events"])
 
 
@@ -59,6 +62,7 @@ api.add_router("/v1/runbooks", runbooks.router, tags=["runbooks"])
 api.add_router("/v1/service_levels", service_levels.router, tags=["service_levels"])
 api.add_router("/v1/spares", spares.router, tags=["spares"])
 api.add_router("/v1/telemetry", telemetry.router, tags=["telemetry"])
+api.add_router("/v2", line_pages.router, tags=["telemetry"])
 api.add_router("/v1/webhooks", webhooks.router, tags=["webhooks"])
 
 

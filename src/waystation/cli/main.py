@@ -20,6 +20,8 @@ COMMANDS: dict[str, str] = {
     "init": "init",
     "serve": "serve",
     "worker": "worker",
+    "ingest": "ingest",
+    "mqtt": "mqtt",
     "migrate": "migrate",
     "access": "access",
     "demo": "demo",

@@ -27,6 +27,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Words of the command."""
     start.installation_options(parser)
     parser.add_argument("--bind", default="127.0.0.1:8000", metavar="HOST:PORT")
+    parser.add_argument(
+        "--ingest-bind",
+        default="127.0.0.1:8086",
+        metavar="HOST:PORT",
+        help="where line protocol is taken (default 127.0.0.1:8086; port 0: any free one)",
+    )
     parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help="needed for any other bind")
     parser.add_argument("--tls-cert", metavar="FILE")
     parser.add_argument("--tls-key", metavar="FILE")
@@ -36,12 +42,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Start the parts and keep them running until told to stop."""
     host, port = check_bind(args)
+    ingest_host, ingest_port = check_bind(args, "ingest-bind")
     start.use(args)
     check_tls(args.tls_cert, args.tls_key)
     check_free(host, port)
+    ingest_port = check_free(ingest_host, ingest_port, "ingest-bind")
     from django.conf import settings
 
-    if settings.DEMO and not is_loopback(host):
+    if settings.DEMO and not (is_loopback(host) and is_loopback(ingest_host)):
         raise BadInput(
             "platform.demo_bind",
             "A demo is served on loopback only.",
@@ -50,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
             value=args.bind,
         )
     print(f"Waystation on http{'s' if args.tls_cert else ''}://{host}:{port}", flush=True)
+    print(f"Line protocol on http{'s' if args.tls_cert else ''}://{ingest_host}:{ingest_port}", flush=True)
     from waystation.access.queries import is_empty
     from waystation.cli.init import welcome_link
 
@@ -57,19 +66,24 @@ def run(args: argparse.Namespace) -> int:
         print(f"Nobody can sign in yet. Open this once: {welcome_link(settings.PUBLIC_URL)}", flush=True)
     guard = last_gasp.guard_of(f"http{'s' if args.tls_cert else ''}://{_reach(host)}:{port}")
     worker = [sys.executable, "-m", "waystation.cli.main", "worker"]
-    return supervise({"web": _web(args, host, port), "worker": worker}, guard)
+    ingest = _ingest(args, ingest_host, ingest_port)
+    parts = {"web": _web(args, host, port), "ingest": ingest, "worker": worker}
+    if settings.MQTT_URL:
+        parts["mqtt"] = [sys.executable, "-m", "waystation.cli.main", "mqtt"]
+    return supervise(parts, guard)
 
 
-def check_bind(args: argparse.Namespace) -> tuple[str, int]:
-    """Host and port; any bind but loopback demands --allowed-host and TLS or --behind-proxy."""
-    host, _, port = args.bind.rpartition(":")
+def check_bind(args: argparse.Namespace, name: str = "bind") -> tuple[str, int]:
+    """Host and port of an option; any bind but loopback demands --allowed-host and TLS or --behind-proxy."""
+    bind = str(getattr(args, name.replace("-", "_")))
+    host, _, port = bind.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) < 65536) or not host:
         raise BadInput(
             "platform.bind",
-            f"--bind {args.bind} is not HOST:PORT.",
-            "Write 127.0.0.1:8000.",
-            field="bind",
-            value=args.bind,
+            f"--{name} {bind} is not HOST:PORT.",
+            f"Write 127.0.0.1:{8086 if name == 'ingest-bind' else 8000}.",
+            field=name,
+            value=bind,
         )
     if not is_loopback(host):
         if not args.allowed_host or not (args.behind_proxy or (args.tls_cert and args.tls_key)):
@@ -77,8 +91,8 @@ def check_bind(args: argparse.Namespace) -> tuple[str, int]:
                 "platform.bind_open",
                 f"{host} can be reached from elsewhere.",
                 "Add --allowed-host NAME and either --tls-cert with --tls-key, or --behind-proxy.",
-                field="bind",
-                value=args.bind,
+                field=name,
+                value=bind,
             )
         os.environ["WAYSTATION_ALLOWED_HOSTS"] = ",".join(args.allowed_host)
         os.environ["WAYSTATION_BEHIND_PROXY" if args.behind_proxy else "WAYSTATION_TLS"] = "1"
@@ -107,18 +121,19 @@ def _no_password() -> str:
     raise ValueError("the key has a passphrase")
 
 
-def check_free(host: str, port: int) -> None:
-    """Refuse an address that this machine does not have, or that somebody listens on."""
+def check_free(host: str, port: int, name: str = "bind") -> int:
+    """Refuse an address that this machine does not have, or that somebody listens on; returns the port, found for 0."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+            return int(probe.getsockname()[1])
         except OSError as error:
             raise Conflict(
                 "platform.bind_taken",
                 f"{host}:{port} cannot be listened on: {error.strerror or error}.",
-                "End what listens there, or choose another with --bind HOST:PORT.",
+                f"End what listens there, or choose another with --{name} HOST:PORT.",
             ) from None
 
 
@@ -140,6 +155,15 @@ def _web(args: argparse.Namespace, host: str, port: int) -> list[str]:
     command = [sys.executable, "-m", "uvicorn", "waystation.asgi:application", "--host", host, "--port", str(port)]
     command += ["--log-level", "warning", "--no-server-header"]
     return command + (["--ssl-certfile", args.tls_cert, "--ssl-keyfile", args.tls_key] if args.tls_cert else [])
+
+
+def _ingest(args: argparse.Namespace, host: str, port: int) -> list[str]:
+    """The ingest process; the web passes writes on to it where it need not trust a certificate for that."""
+    command = [sys.executable, "-m", "waystation.cli.main", "ingest", "--host", host, "--port", str(port)]
+    if args.tls_cert:
+        return [*command, "--tls-cert", args.tls_cert, "--tls-key", args.tls_key]
+    os.environ["WAYSTATION_INGEST_URL"] = f"http://{_reach(host)}:{port}"
+    return command
 
 
 def supervise(commands: dict[str, list[str]], guard: last_gasp.Guard | None = None) -> int:

@@ -13,8 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from waystation import wiring
+from waystation.console.discovery import waiting_series
 from waystation.console.drawing.day_bar import row_bar
 from waystation.console.drawing.space_chart import space_chart
+from waystation.console.frame import who
 from waystation.console.product import inside
 from waystation.console.reader import degrees, in_own_unit
 from waystation.journeys.assessment import all_lines, as_csv, assess, blanks
@@ -84,7 +86,7 @@ def site(request: HttpRequest, code: str) -> HttpResponse:
         "blanks": blanks(groups),
         "days": [(UUID(key), row_bar(day, zone)) for key, day in last_day([row.pk], now, [row.pk]).spaces.items()],
     }
-    return render(request, "registry/site.html", context)
+    return render(request, "registry/site.html", context | waiting_series(who(request), row.pk, now))
 
 
 def current_state(request: HttpRequest) -> HttpResponse:

@@ -5,6 +5,7 @@ from django.urls import path
 from waystation.console import (
     approvals,
     desk,
+    discovery,
     evidence,
     handover,
     incident_acts,
@@ -59,6 +60,8 @@ urlpatterns = [
     path("sites/<slug:code>/class/", site_class.site_class),
     path("sites/<slug:code>/<slug:space_code>/", sites.space, name="space"),
     path("spaces/<uuid:space_id>/", sites.space_by_id),
+    path("series/<uuid:key>/adopt/", discovery.adopt),
+    path("series/<uuid:key>/ignore/", discovery.ignore),
     path("desk/", desk.desks, name="desks"),
     path("desk/worker.js", desk.worker),
     path("desk/<slug:code>/", desk.desk, name="desk"),

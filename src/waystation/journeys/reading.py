@@ -26,6 +26,7 @@ from waystation.product import queries as product
 from waystation.registry import actions as registry
 from waystation.registry.models import Device, Site
 from waystation.runbooks import queries as runbooks
+from waystation.telemetry import discovery
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.actions.ingest import Accepted
 from waystation.telemetry.engine import Engine
@@ -59,6 +60,7 @@ class Rounds:
                 for site_id in self.engine.judge(self.by, waiting, now=now):
                     if self._is_due(site_id, now):
                         self._round(site_id, now)
+                discovery.note((frame for frame, _ in waiting), now=now)
             done += len(waiting)
         return done
 

@@ -1,12 +1,14 @@
 """How the product says no.
 
     Refusal                       the request is understood and is not done
+    ├── PartlyRefused   400       some lines were not taken, the others are kept; names each
     ├── NotSignedIn     401       nobody proved who they are
     ├── NotAllowed      403       this principal may not, somebody else may
     ├── NotFound        404       no such record, or none this principal may see
     ├── BadInput        422       a value cannot be used; names field and value
     ├── Conflict        409       the state of the record forbids it
     ├── NotReady        409       something must happen first (approval, certificate, check)
+    ├── TooLarge        413       more was sent than is taken at once
     ├── TooMuch         429       a limit is reached; carries `retry_after_s`
     └── Unavailable     503       the platform cannot do it now; carries `retry_after_s`
 
@@ -15,6 +17,7 @@ Every refusal has a stable `code` (`room.reason`), a message of facts and one ne
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -35,6 +38,20 @@ class Refusal(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.next_step}".strip()
+
+
+class PartlyRefused(Refusal):
+    """Some lines of what was sent were not taken; every other line is kept. `lines` names each with its reason."""
+
+    status = 400
+
+    def __init__(self, code: str, message: str, next_step: str, *, lines: Sequence[Mapping[str, object]]) -> None:
+        super().__init__(code, message, next_step)
+        self.lines = lines
+
+    def as_dict(self) -> dict[str, object]:
+        """The one error shape with `lines`."""
+        return {**super().as_dict(), "lines": list(self.lines)}
 
 
 class NotSignedIn(Refusal):
@@ -81,6 +98,12 @@ class NotReady(Refusal):
     """Something else must happen first."""
 
     status = 409
+
+
+class TooLarge(Refusal):
+    """More was sent than is taken at once."""
+
+    status = 413
 
 
 class _Later(Refusal):

@@ -19,6 +19,7 @@ from waystation.kernel import states
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict
 from waystation.registry import models as m
+from waystation.registry.naming import check_names
 from waystation.registry.queries import one
 
 R = TypeVar("R", bound=Row)
@@ -36,6 +37,8 @@ KINDS: Mapping[str, tuple[type[Row], str]] = {
     "part": (m.Part, "registry.write"),
     "device": (m.Device, "registry.write"),
     "sensor": (m.Sensor, "registry.write"),
+    "sensor_alias": (m.SensorAlias, "registry.write"),
+    "mapping_rule": (m.MappingRule, "registry.write"),
     "circuit": (m.Circuit, "registry.write"),
     "owner": (m.Owner, "registry.write"),
 }
@@ -193,6 +196,7 @@ def _write(by: Authority, row: R, kind: str, verb: str, now: datetime, reason: s
     here = {f.name for f in row._meta.concrete_fields if isinstance(f, ForeignKey) and f.is_cached(row)}
     _clean(row, kind, exclude=here, validate_unique=False, validate_constraints=False)
     _check_figures(row, kind)
+    check_names(row)
     site_id = row.pk if isinstance(row, m.Site) else getattr(row, "site_id", None)
     try:
         with transaction.atomic():

@@ -241,6 +241,42 @@ class Sensor(Row):
         return self.code
 
 
+class SensorAlias(Row):
+    """Another name of a sensor, as an agent at its site writes it."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="sensor_aliases")
+    alias = models.CharField(max_length=120)
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="aliases")
+    is_live = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["alias"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site", "alias"], condition=models.Q(is_live=True), name="one_live_sensor_per_alias"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.alias
+
+
+class MappingRule(Row):
+    """Which sensor a written series is: one series by all its tags, or many whose tag names the sensor; else ignored.
+
+    Empty `measurement` and `field` fit any. A rule that names a sensor names every tag of the one series it takes.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="mapping_rules")
+    measurement = models.CharField(max_length=200, blank=True)
+    tags = models.JSONField(default=dict, blank=True)
+    field = models.CharField(max_length=200, blank=True)
+    sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, null=True, blank=True, related_name="mapping_rules")
+    sensor_tag = models.CharField(max_length=200, blank=True)  # the tag whose value is a sensor's id, code or alias
+    reason = models.CharField(max_length=200, blank=True)
+    is_live = models.BooleanField(default=True)
+
+
 class Circuit(Row):
     """A path to the outside world."""
 

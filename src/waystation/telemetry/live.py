@@ -58,7 +58,9 @@ class Track:
     offset_c: float = 0.0
     report_s: float = 0.0
     proves_until_s: float = 0.0  # until when its profile, mapping and certificate let a reading prove anything
+    certified_until_s: float = 0.0  # until when the certificate of its probe is valid; 0 without one
     accepts: frozenset[str] = frozenset()  # the source classes that may prove
+    source_class: str = ""  # by which the newest reading came
     is_provable: bool = False  # the newest reading came by such a class and lies inside the guard band
     fold: SensorFold | None = None
     last_s: float | None = None
@@ -77,6 +79,7 @@ class Track:
         if self.profile is not None and value is not None:
             provable = source_class in self.accepts and self.profile.is_provable(value)
             self.is_provable = provable and (self.is_provable or at_s != self.last_s)
+        self.source_class = source_class
         if self.last_s is None or at_s > self.last_s or value != self.value:
             self._follow(at_s, value)
         if self.profile is not None:
@@ -126,6 +129,15 @@ class Track:
     def is_out(self) -> bool:
         """True while the newest reading is outside the profile."""
         return self.profile is not None and self.value is not None and self.profile.is_outside(self.value)
+
+    def doubts_at(self, at_s: float) -> list[str]:
+        """What makes a reading of that instant a doubtful measurement, but for its value. It counts all the same."""
+        found = []
+        if at_s >= self.certified_until_s:
+            found.append("no valid certificate")
+        if self.source_class and self.source_class not in self.accepts:
+            found.append(f"by {self.source_class.replace('_', ' ')}, which the profile does not accept")
+        return found
 
     def excursions(self) -> tuple[Excursion, ...]:
         """The excursions of the fold as far as it has seen."""

@@ -198,6 +198,27 @@ class Segment(Row):
         constraints = [models.UniqueConstraint(fields=["site", "log_file"], name="one_segment_per_log_file")]
 
 
+class Series(Row):
+    """A written series that no sensor had when it came. Derived from the log, where its readings stand under `code`."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="written_series")
+    code = models.CharField(max_length=64)
+    measurement = models.TextField()
+    tags = models.JSONField(default=dict)
+    field = models.TextField()
+    machine_id = models.UUIDField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    last_value = models.FloatField(null=True)
+    readings = models.BigIntegerField(default=0)
+    received_at = models.DateTimeField(db_index=True)  # when it was last heard
+    uncopied_since_us = models.BigIntegerField(null=True)  # received then and later: readings that no sensor has yet
+
+    class Meta:
+        ordering = ["measurement", "code"]
+        constraints = [models.UniqueConstraint(fields=["site", "code"], name="one_series_per_code")]
+
+
 class KeptUpTo(Row):
     """Up to where kept hours follow the log of readings and the entries. One row; derived, so no entry names it."""
 

@@ -1,4 +1,4 @@
-"""What the room asks of the outside: formats of logger files."""
+"""What the room asks of the outside: formats of logger files, envelopes of messages, a broker."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import date, tzinfo
 from typing import Literal, Protocol
 
 from waystation.kernel.units import TemperatureUnit
+from waystation.telemetry.rules.points import Point
 from waystation.telemetry.rules.series import Reading
 
 TimeBasis = Literal["offset", "zone", "utc_assumed", "device_local"]
@@ -78,4 +79,30 @@ class LoggerFormat(Protocol):
 
     def read(self, data: bytes, options: ReadOptions, on_progress: Progress | None = None) -> LoggerFile:
         """Read one series. Rows that cannot be read are counted with their lines; BadInput when the file cannot."""
+        ...
+
+
+class Envelope(Protocol):
+    """One way in which devices write messages to a broker."""
+
+    @property
+    def name(self) -> str:
+        """The envelope's name for people."""
+        ...
+
+    @property
+    def filters(self) -> tuple[str, ...]:
+        """The topics that it reads, as a subscription names them."""
+        ...
+
+    def read(self, topic: str, payload: bytes, now_us: int) -> list[Point]:
+        """The points of a message, fields as line protocol writes them; ValueError with the reason when it is none."""
+        ...
+
+
+class Broker(Protocol):
+    """A broker that keeps what is not acknowledged."""
+
+    def follow(self, take: Callable[[list[tuple[str, bytes]]], None], until: Callable[[], bool]) -> None:
+        """Hand groups of (topic, payload) on until told to stop; acknowledge a group once `take` returned."""
         ...

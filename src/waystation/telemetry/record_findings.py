@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
+
 from waystation.evidence.actions import NewEntry, NewEvent, record
 from waystation.kernel.authority import Authority
 from waystation.registry.models import Sensor
@@ -15,6 +17,7 @@ from waystation.telemetry.rules.excursions import Excursion as Found
 from waystation.telemetry.store.log import Frame
 
 JUST_NOW_S = 900.0
+DOUBTED = "measurement in doubt"
 
 
 def note_excursions(by: Authority, site_id: UUID, tracks: Iterable[Track], *, late: set[str], now: datetime) -> int:
@@ -75,6 +78,8 @@ def _note_one(
             detected_at=now,
             found_late=not is_open and now.timestamp() - one.end_s > JUST_NOW_S,
         )
+        doubts = [*track.doubts_at(one.start_s), *(["found in late data"] if row.found_late else [])]
+        row.in_doubt = f"{DOUBTED}: {', '.join(doubts)}" if doubts else ""
     ended = None if is_open else at(one.end_s)
     figures = (one.peak_c, one.measured_s, one.unknown_s)
     if not opened and (row.ended_at, row.peak_c, row.measured_s, row.unknown_s) == (ended, *figures):
@@ -144,8 +149,9 @@ def _doubt(by: Authority, site_id: UUID, track: Track, kind: str, since_s: float
     row = Doubt(sensor_id=track.sensor_id, kind=kind, started_at=at(since_s), detail=detail, noticed_at=now)
     facts = {"kind": kind, "sensor": track.code, "since": row.started_at, "detail": detail}
     changed: list[Doubt | Excursion] = [row]
-    for excursion in Excursion.objects.filter(sensor_id=track.sensor_id, ended_at=None, superseded_at=None):
-        excursion.in_doubt = f"measurement in doubt: {detail}"
+    met = Q(ended_at=None) | Q(ended_at__gt=row.started_at)
+    for excursion in Excursion.objects.filter(met, sensor_id=track.sensor_id, superseded_at=None):
+        excursion.in_doubt = f"{excursion.in_doubt}, {detail}"[:200] if excursion.in_doubt else f"{DOUBTED}: {detail}"
         changed.append(excursion)
     record(
         changed, [NewEvent(data=facts)], entry=NewEntry("telemetry.doubt_opened", row.pk, by, now, site_id, facts=facts)

@@ -34,7 +34,6 @@ KINDS = (
 NEAR = 10_000  # numbers within which an entry may commit late
 # the newest of each kind is one step in the index; together they are one question
 _EACH = f"SELECT MAX(seq) AS seq FROM {LogEntry._meta.db_table} WHERE kind = %s"
-_NEWEST = f"SELECT MAX(seq) FROM ({' UNION ALL '.join([_EACH] * len(KINDS))}) AS newest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,11 @@ class SiteSetup:
         """The end of the certificate of the probe that is bound to a sensor now."""
         held = self.calibrations.get(sensor_id)
         return held.valid_until if held else None
+
+    def certified_until_s(self, sensor: Sensor) -> float:
+        """Until when (Unix seconds) the certificate of the bound probe is valid; 0 without one that passed."""
+        held = self.calibrations.get(sensor.pk)
+        return held.valid_until.timestamp() if held is not None and held.passed else 0.0
 
     def proves_until_s(self, sensor: Sensor) -> float:
         """Until when (Unix seconds) a reading of the sensor can prove anything; 0 when it cannot as things stand.
@@ -115,16 +119,16 @@ class Marker(NamedTuple):
 NEVER = Marker(-1, 0)
 
 
-def marker() -> Marker:
-    """The place of the newest entry that changed any setup."""
+def marker(kinds: Sequence[str] = KINDS) -> Marker:
+    """The place of the newest entry that changed any setup, or of any of these kinds."""
     with connection.cursor() as cursor:
-        cursor.execute(_NEWEST, KINDS)
+        cursor.execute(f"SELECT MAX(seq) FROM ({' UNION ALL '.join([_EACH] * len(kinds))}) AS newest", list(kinds))
         newest = int(cursor.fetchone()[0] or 0)
-    return Marker(newest, _near(newest))
+    return Marker(newest, _near(newest, kinds))
 
 
-def _near(newest: int) -> int:
-    return LogEntry.objects.filter(kind__in=KINDS, seq__gt=newest - NEAR, seq__lte=newest).count()
+def _near(newest: int, kinds: Sequence[str] = KINDS) -> int:
+    return LogEntry.objects.filter(kind__in=kinds, seq__gt=newest - NEAR, seq__lte=newest).count()
 
 
 def changed_since(seen: Marker) -> set[UUID] | None:
@@ -165,10 +169,10 @@ def profile_row(sensor: Sensor) -> ProductProfile | None:
 def tracks_of(setup: SiteSetup) -> list[Track]:
     """A fresh track for each sensor, corrected by the offset of its probe where that passed."""
     offsets = {key: row.offset_c for key, row in setup.calibrations.items() if row.passed}
-    return [_track(sensor, offsets.get(sensor.pk, 0.0), setup.proves_until_s(sensor)) for sensor in setup.sensors]
+    return [_track(sensor, offsets.get(sensor.pk, 0.0), setup) for sensor in setup.sensors]
 
 
-def _track(sensor: Sensor, offset_c: float, proves_until_s: float) -> Track:
+def _track(sensor: Sensor, offset_c: float, setup: SiteSetup) -> Track:
     return Track(
         sensor_id=str(sensor.pk),
         code=sensor.code,
@@ -183,6 +187,7 @@ def _track(sensor: Sensor, offset_c: float, proves_until_s: float) -> Track:
         profile=judging_profile(sensor),
         offset_c=offset_c,
         report_s=float(sensor.site.report_s),
-        proves_until_s=proves_until_s,
+        proves_until_s=setup.proves_until_s(sensor),
+        certified_until_s=setup.certified_until_s(sensor),
         accepts=frozenset(sensor.space.profile.source_classes if sensor.space and sensor.space.profile else ()),
     )

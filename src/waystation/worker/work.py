@@ -15,6 +15,7 @@ from waystation.journeys import runs, webhooks
 from waystation.journeys.reading import Rounds
 from waystation.spares.actions import hold
 from waystation.telemetry.actions.seal import seal
+from waystation.telemetry.discovery import copy_due
 from waystation.telemetry.hours import Hours
 from waystation.worker.loops import Loop
 
@@ -28,6 +29,7 @@ def all_loops() -> list[Loop]:
     return [
         Loop("judge", 0.2, rounds.judge_waiting),
         Loop("stream", 0.5, stream.run),
+        Loop("discovery", 2.0, give_series),
         Loop("rounds", 30.0, rounds.tick),
         Loop("deadlines", 5.0, deadlines),
         Loop("runs", 2.0, advance_runs),
@@ -53,6 +55,11 @@ def deadlines(now: datetime) -> int:
     failed = alarms.fail_overdue_tests(by, now=now)
     ended = hold.expire_due(by, now=now)
     return len(found.pages) + len(failed) + len(ended)
+
+
+def give_series(now: datetime) -> int:
+    """Give what waits in the discovery list to the sensors that rules name by now."""
+    return copy_due(system_authority("discovery"), now=now)
 
 
 def advance_runs(now: datetime) -> int:

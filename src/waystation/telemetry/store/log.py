@@ -105,6 +105,10 @@ class Log:
                 self._close()
                 raise _cannot_accept(f"{error.strerror} ({self.folder})", "must free the disk") from error
 
+    def why_broken(self) -> str:
+        """Why nothing is appended any more until the process starts again; empty while all is well."""
+        return self._broken
+
     def _append(self, data: bytes) -> Position:
         number = self._open_newest()
         begin = os.lseek(self._descriptor, 0, os.SEEK_END)

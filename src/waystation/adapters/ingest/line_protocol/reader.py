@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import re
-from math import isfinite
 
 from waystation.kernel.refusals import BadInput
 from waystation.telemetry.ports import LoggerFile, Progress, ReadOptions, RowError
 from waystation.telemetry.rules.cells import LATEST_S, ValueReader, shown
 from waystation.telemetry.rules.columns import VALUE_NAMES, header_unit, several_series
+from waystation.telemetry.rules.points import LONGEST_LINE, NUMERIC, STAMP, split_point
 from waystation.telemetry.rules.series import Reading
 
 _LINE = re.compile(rb"(?:[^\s,=#\\]|\\.)+(?:,(?:[^\s,=\\]|\\.)+=(?:[^\s,=\\]|\\.)+)* (?:[^\s,=\\]|\\.)+=\S")
-_STAMP = re.compile(r"-?[0-9]{1,19}")
-_NUMERIC = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)[iu]?")
-_WHOLE = re.compile(r"-?0*[0-9]{1,20}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_BOOLEANS = frozenset(("t", "T", "true", "True", "TRUE", "f", "F", "false", "False", "FALSE"))
 _STEPS = ((10**17, 1e9, "ns"), (10**14, 1e6, "us"), (10**11, 1e3, "ms"), (0, 1.0, "s"))
 _PROGRESS_EVERY = 20_000
 _MOST_SERIES = 1_000
-LONGEST_LINE = 1_000_000
 
 
 class LineProtocolFormat:
@@ -47,99 +40,6 @@ class LineProtocolFormat:
             if on_progress is not None and number % _PROGRESS_EVERY == 0:
                 on_progress(number / len(lines))
         return points.file()
-
-
-def split_point(text: str) -> tuple[str, dict[str, str], dict[str, str], str]:
-    """(measurement, tags, fields as written, timestamp text) of a line; ValueError with the reason."""
-    head, rest = _until(text, " ")
-    if not rest:
-        raise ValueError("the point has no fields")
-    fields_text, stamp = _until(rest.lstrip(" "), " ", quotes=True)
-    names = _split(head, ",")
-    if not names[0]:
-        raise ValueError("the point has no measurement")
-    tags = _pairs(names[1:], "tag")
-    if len(tags) < len(names) - 1:
-        raise ValueError("the point names a tag twice")
-    fields = _pairs(_split(fields_text, ",", quotes=True), "field")
-    for key, value in fields.items():
-        _check_field(key, value)
-    return _name(names[0]), tags, fields, stamp.strip(" ")
-
-
-def _until(text: str, mark: str, quotes: bool = False) -> tuple[str, str]:
-    """`text` before and after the first unescaped `mark`. A quoted text begins only where a field's value does."""
-    if "\\" not in text and not (quotes and '"' in text):
-        before, _, after = text.partition(mark)
-        return before, after
-    quoted = value_begins = False
-    i = 0
-    while i < len(text):
-        letter, after = text[i], text[i + 1 : i + 2]
-        if letter == "\\" and after and after in ('"\\' if quoted else ", ="):
-            value_begins = False
-            i += 2
-            continue
-        if quoted:
-            quoted = letter != '"'
-        elif letter == '"' and quotes and value_begins:
-            quoted = True
-        elif letter == mark:
-            return text[:i], text[i + 1 :]
-        value_begins = letter == "=" and not quoted
-        i += 1
-    if quoted:
-        raise ValueError("a quoted text does not close")
-    return text, ""
-
-
-def _split(text: str, mark: str, quotes: bool = False) -> list[str]:
-    if "\\" not in text and not (quotes and '"' in text):
-        return text.split(mark)
-    parts, rest, more = [], text, True
-    while more:
-        before, after = _until(rest, mark, quotes)
-        more = len(before) < len(rest)
-        parts.append(before)
-        rest = after
-    return parts
-
-
-def _pairs(parts: list[str], what: str) -> dict[str, str]:
-    found = {}
-    for part in parts:
-        key, value = _until(part, "=")
-        if not key or not value or (what == "tag" and "=" in value.replace("\\=", "")):
-            raise ValueError(f"{what} {shown(part)} is not name=value")
-        found[_name(key)] = value if what == "field" else _name(value)
-    return found
-
-
-def _name(text: str) -> str:
-    if _CONTROL.search(text):
-        raise ValueError(f"name {shown(text)} holds a control character")
-    return re.sub(r"\\([,= ])", r"\1", text) if "\\" in text else text
-
-
-def _check_field(key: str, value: str) -> None:
-    number = _NUMERIC.fullmatch(value)
-    if number:
-        kind = value[-1]
-        whole = kind in "iu"
-        if (
-            (whole and not _WHOLE.fullmatch(number[1]))
-            or (kind == "u" and value[0] in "+-")
-            or not _fits(number[1], kind)
-        ):
-            raise ValueError(f"field {shown(key)} has the value {shown(value)}, which is no number of its kind")
-    elif value not in _BOOLEANS and not _QUOTED.fullmatch(value):
-        raise ValueError(f"field {shown(key)} has the value {shown(value)}")
-
-
-def _fits(number: str, kind: str) -> bool:
-    if kind == "i":
-        return -(2**63) <= int(number) < 2**63
-    return int(number) < 2**64 if kind == "u" else isfinite(float(number))
 
 
 class _Points:
@@ -178,7 +78,7 @@ class _Points:
     def _instant(self, stamp: str) -> float:
         if not stamp:
             raise ValueError("the point has no timestamp")
-        if not _STAMP.fullmatch(stamp):
+        if not STAMP.fullmatch(stamp):
             raise ValueError(f"timestamp {shown(stamp)} is not a whole number")
         ticks = int(stamp)
         _, scale, name = next(step for step in _STEPS if abs(ticks) >= step[0])
@@ -213,7 +113,7 @@ class _Points:
                 raise BadInput("telemetry.column", f"No point has a field {wanted!r}.", _fields(names), field="column")
             return wanted
         known = [name for name in names if name.lower() in VALUE_NAMES or header_unit(name)[0] in VALUE_NAMES]
-        numeric = {n for _, _, fields in self.points for n, v in fields.items() if _NUMERIC.fullmatch(v)}
+        numeric = {n for _, _, fields in self.points for n, v in fields.items() if NUMERIC.fullmatch(v)}
         choice = known or sorted(numeric)
         if len(choice) > 1 or (names and not choice):
             raise BadInput(
@@ -261,7 +161,7 @@ def _fields(names: set[str]) -> str:
 
 
 def _value_text(written: str) -> str:
-    number = _NUMERIC.fullmatch(written)
+    number = NUMERIC.fullmatch(written)
     if number:
         return number[1]
     if len(written) > 1 and written[0] == written[-1] == '"':
