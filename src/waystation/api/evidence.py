@@ -37,6 +37,7 @@ def pack(request: HttpRequest, asked: Query[Asked]) -> HttpResponse:
         space=asked.space,
         known=asked.known_size,
         now=wiring.clock().now(),
+        line_of=wiring.witness_line,
     )
     reply = HttpResponse(data, content_type="application/zip")
     reply["Content-Disposition"] = f'attachment; filename="{asked.start:%Y%m%d}-{asked.end:%Y%m%d}.pack.zip"'

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from waystation.cli import start
+from waystation.evidence.quick import judge_quickly
 from waystation.evidence.verifier import verify
 from waystation.evidence.verifier.one_file import one_file
 from waystation.kernel.instants import read_instant
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(one_file().decode())
         return 0
     if args.verb == "verify":
-        return verify.run(args.pack, args.trust, args.json)
+        return verify.run(args.pack, args.trust, args.json, judge_quickly)
     start.use(args)
     return _pack(args) if args.verb == "pack" else _trust(args)
 
@@ -71,6 +72,7 @@ def _pack(args: argparse.Namespace) -> int:
         space=args.space,
         known=args.known_size,
         now=wiring.clock().now(),
+        line_of=wiring.witness_line,
     )
     _write(args.output, data)
     print(f"{args.output}: {len(data)} bytes. Check it: waystation evidence verify {args.output} --trust TRUST.json")

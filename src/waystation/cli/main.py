@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "judge": "judge",
     "qualify": "qualify",
     "evidence": "evidence",
+    "witness": "witness",
     "overview": "overview",
     "backup": "backup",
     "restore": "restore",

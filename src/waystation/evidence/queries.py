@@ -12,10 +12,11 @@ from uuid import UUID
 
 from django.db.models import Count, Max, QuerySet
 
-from waystation.evidence import keys, sequencer
+from waystation.evidence import keys, sequencer, witnesses
 from waystation.evidence.models import Checkpoint, Event, LogEntry, LogPosition, OutboxAttempt, OutboxMessage
 from waystation.evidence.rules import merkle
 from waystation.evidence.rules.proofs import TlogProof
+from waystation.evidence.witnesses import Standing
 from waystation.kernel.authority import Authority
 from waystation.kernel.canonical import plain
 from waystation.kernel.refusals import NotFound
@@ -74,6 +75,7 @@ class LogHead:
     heads: int
     witnesses: tuple[str, ...]
     vkey: str
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def logs() -> list[LogHead]:
 def _head(log: str, entries: int, newest_at: datetime) -> LogHead:
     last = Checkpoint.objects.filter(log=log).order_by("-size").first()
     key = keys.verifier_key(log)
-    signers = [line.split(" ")[1] for line in last.note.splitlines() if line.startswith("\u2014 ")] if last else []
+    now = witnesses.standing(log)
     return LogHead(
         log=log,
         origin=key.name,
@@ -123,7 +125,8 @@ def _head(log: str, entries: int, newest_at: datetime) -> LogHead:
         note=last.note if last else "",
         signed_at=last.at if last else None,
         heads=Checkpoint.objects.filter(log=log).count(),
-        witnesses=tuple(s for s in signers if s != key.name),
+        witnesses=now.by if now.since is None else (),
+        standing=now,
         vkey=key.vkey(),
     )
 
@@ -182,7 +185,7 @@ def proof_of(log: str, index: int) -> TlogProof | None:
     if last is None or last.size <= index:
         return None
     path = merkle.inclusion_proof(index, last.size, sequencer.hashes(log, last.size))
-    return TlogProof(index, tuple(path), last.note.encode())
+    return TlogProof(index, tuple(path), witnesses.with_lines(last)[0])
 
 
 def sends_of(start: datetime, end: datetime, site_id: UUID) -> list[OutboxAttempt]:
