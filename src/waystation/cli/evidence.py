@@ -36,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="prove that the log continues this head",
     )
     make.add_argument("-o", "--output", required=True, metavar="PACK.zip", type=Path)
+    make.add_argument("--pdf", metavar="FILE", type=Path, help="also write what the pack says as pages to file")
     trust = verbs.add_parser("trust", help="the keys of this installation, for an auditor's own file")
     start.installation_options(parser, make, trust)
     trust.add_argument("--log", metavar="NAME", help="the network's slug (needed when there are several)")
@@ -75,6 +76,11 @@ def _pack(args: argparse.Namespace) -> int:
         line_of=wiring.witness_line,
     )
     _write(args.output, data)
+    if args.pdf:
+        from waystation.journeys.paper.document import paper
+
+        _write(args.pdf, paper(data))
+        print(f"{args.pdf}: the pages of that pack, whose digest stands at the foot of each.")
     print(f"{args.output}: {len(data)} bytes. Check it: waystation evidence verify {args.output} --trust TRUST.json")
     return 0
 

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     """Start the parts and keep them running until told to stop."""
     host, port = check_bind(args)
     start.use(args)
+    check_witnesses()
     check_tls(args.tls_cert, args.tls_key)
     check_free(host, port)
     from django.conf import settings
@@ -83,6 +84,13 @@ def check_bind(args: argparse.Namespace) -> tuple[str, int]:
         os.environ["WAYSTATION_ALLOWED_HOSTS"] = ",".join(args.allowed_host)
         os.environ["WAYSTATION_BEHIND_PROXY" if args.behind_proxy else "WAYSTATION_TLS"] = "1"
     return host.strip("[]"), int(port)
+
+
+def check_witnesses() -> None:
+    """Refuse regulated mode without a witness, and witnesses that cannot be asked, before anything is started."""
+    from waystation.evidence import witnesses
+
+    witnesses.configured()
 
 
 def check_tls(cert: str | None, key: str | None) -> None:

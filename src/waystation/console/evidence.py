@@ -12,7 +12,7 @@ from django.shortcuts import render
 
 from waystation import wiring
 from waystation.console.frame import who
-from waystation.evidence import queries
+from waystation.evidence import placed, queries
 from waystation.evidence.verifier.one_file import one_file
 from waystation.journeys.story import story as story_of
 from waystation.kernel.instants import read_instant
@@ -118,13 +118,7 @@ def trust(request: HttpRequest, log: str) -> HttpResponse:
     head = next((h for h in queries.logs() if h.log == log), None)
     if head is None:
         raise BadInput("evidence.log", f"There is no log {log}.", "Open Evidence to see the logs.", field="log")
-    body = {
-        "schema": "waystation.trust/1",
-        "log": {"origin": head.origin, "vkey": head.vkey},
-        "witnesses": [],
-        "quorum": 0,
-    }
-    return _file(json.dumps(body, indent=1).encode(), "trust.json", "application/json")
+    return _file(json.dumps(placed.trust(log), indent=1).encode(), "trust.json", "application/json")
 
 
 def verifier(request: HttpRequest) -> HttpResponse:

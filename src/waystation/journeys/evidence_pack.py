@@ -28,6 +28,7 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.canonical import instant
 from waystation.kernel.ids import new_id
 from waystation.kernel.refusals import BadInput, Conflict, NotFound, Unavailable
+from waystation.kernel.version import VERSION
 from waystation.registry import queries as registry
 from waystation.registry.models import Site, Space
 
@@ -66,7 +67,7 @@ def make(
     log = log_of(site.pk)
     _witness(log, now, line_of)
     claim, files = claim_of(site.network.slug, site.code, spaces, start, end)
-    claim |= _unwitnessed(log)
+    claim |= _unwitnessed(log) | _about(site, spaces)
     _sequence(log, placed.waiting(), now, wait, covered=False)
     made, indices = records(log, site, spaces, start, end)
     made |= files
@@ -168,6 +169,15 @@ def _witness(log: str, now: datetime, line_of: LineOf | None) -> None:
             "Bring the witness back. Monitoring and paging go on; packs wait in regulated mode.",
             retry_after_s=60,
         )
+
+
+def _about(site: Site, spaces: Sequence[Space]) -> dict[str, object]:
+    """What a reader of the claim needs beside the verdict: the site's time, its spaces' mapping, the version."""
+    mapping = [
+        {"space": s.code, "report": s.mapping_report, "due": s.mapping_due.isoformat() if s.mapping_due else ""}
+        for s in spaces
+    ]
+    return {"zone": site.zone, "mapping": mapping, "software": VERSION}
 
 
 def _unwitnessed(log: str) -> dict[str, str]:

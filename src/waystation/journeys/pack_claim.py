@@ -26,7 +26,7 @@ from waystation.telemetry.rules.verdict import Kind, SensorJudgement, Stretch, s
 from waystation.telemetry.store.columns import of_rows
 from waystation.telemetry.store.segments import Stored
 
-SENSORS_AT_ONCE = 12
+SENSORS_AT_ONCE = 6
 OUT = (Kind.LOW, Kind.HIGH)
 
 
@@ -57,14 +57,7 @@ def claim_of(
     """
     made = Claimed(start, end)
     for group in _groups(spaces, start, end):
-        sensors = [s for space in group for s in judging_sensors(space, start, end)]
-        stored = columns_of(group[0], sensors, start, end, closed=True) if sensors else {}
-        for space in group:
-            proof = prove(space, start, end, closed=True, stored=stored)
-            if proof is None:
-                made.not_checked.append(f"{space.code}: no sensor judges it against a product profile")
-            else:
-                _add(made, space, proof)
+        _add_group(made, group)
     if not made.readings:
         names = ", ".join(s.code for s in spaces) or "no space"
         raise NotReady(
@@ -73,6 +66,18 @@ def claim_of(
             "Give the space a product profile and a sensor of a judging role.",
         )
     return _document(made, network, site), made.files
+
+
+def _add_group(made: Claimed, group: Sequence[Space]) -> None:
+    """What is claimed of some spaces; their readings are let go of before the next group's are read."""
+    sensors = [s for space in group for s in judging_sensors(space, made.start, made.end)]
+    stored = columns_of(group[0], sensors, made.start, made.end, closed=True) if sensors else {}
+    for space in group:
+        proof = prove(space, made.start, made.end, closed=True, stored=stored)
+        if proof is None:
+            made.not_checked.append(f"{space.code}: no sensor judges it against a product profile")
+        else:
+            _add(made, space, proof)
 
 
 def _groups(spaces: Sequence[Space], start: datetime, end: datetime) -> list[list[Space]]:
