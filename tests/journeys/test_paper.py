@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,13 +23,15 @@ from tests.rooms.spares.network import system
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from waystation.alarms import actions as alarms
 from waystation.alarms.rules.conditions import Condition
-from waystation.evidence import keys
+from waystation.evidence import keys, placed
 from waystation.evidence.rules import pack as packing
+from waystation.evidence.verifier.verify import verify_pack
 from waystation.journeys import evidence_pack
 from waystation.journeys.paper.chart import Line, Scene, drawn
 from waystation.journeys.paper.contents import ON_PAGE_ONE, contents
 from waystation.journeys.paper.document import page_images, paper
 from waystation.kernel.authority import Authority
+from waystation.kernel.clock import FastClock
 from waystation.registry.models import Site
 from waystation.telemetry import stores
 from waystation.telemetry.engine import Engine
@@ -89,7 +92,7 @@ def test_evd_10_the_paper_says_what_the_pack_says(acting: Acting) -> None:
     assert [p["serial"] for p in said["probes"]] == ["TP-fridge-1-0", "TP-fridge-1-1"]
     assert {"raised", "acknowledged"} <= {a["step"] for a in said["alarms"]}
     assert all(a["at"].endswith("UTC+01:00") for a in said["alarms"])
-    assert "Unwitnessed since" in said["witness"]
+    assert "Unwitnessed since 17 Nov 2026 12:00 UTC+01:00" in said["witness"]
     assert said["software"]
     assert said["made"] == "17 Nov 2026 12:00 UTC+01:00"
 
@@ -107,6 +110,34 @@ def test_evd_10_one_pack_has_one_paper_and_it_looks_like_one(acting: Acting) -> 
         for number, page in enumerate(pages, 1):
             (Path(folder) / f"page{number}.png").write_bytes(page)
         (Path(folder) / "paper.pdf").write_bytes(first)
+
+
+@pytest.mark.django_db
+def test_evd_10_pack_and_paper_come_together_by_console_and_api(
+    acting: Acting, signed_in: Callable[..., Client], clock: FastClock
+) -> None:
+    """One answer holds both, and the digest at the paper's foot is that of the pack beside it."""
+    _a_pack(acting)
+    clock.advance_to(START + 6 * HOUR)
+    client = signed_in("quality")
+    period = {"site": "cordoba", "from": "2026-11-17T07:00", "to": "2026-11-17T11:00"}
+    by_console = client.get("/evidence/pack/", period)
+    by_api = client.get(
+        "/api/v1/evidence/pack",
+        {"site": "cordoba", "from": "2026-11-17T06:00:00Z", "to": "2026-11-17T10:00:00Z", "paper": "true"},
+    )
+    for reply in (by_console, by_api):
+        assert reply.status_code == 200, reply.content[:300]
+        with zipfile.ZipFile(io.BytesIO(reply.content)) as both:
+            names = sorted(both.namelist())
+            assert len(names) == 2
+            data = next(both.read(name) for name in names if name.endswith(".zip"))
+            pdf = next(both.read(name) for name in names if name.endswith(".pdf"))
+        assert pdf == paper(data)
+        assert verify_pack(data, placed.trust("iberia")).ok
+    assert "Make the pack and its paper" in client.get("/evidence/").content.decode()
+    assert client.get("/evidence/pack/", {"site": "cordoba", "from": "2026-11-17T07:00"}).status_code == 422
+    assert signed_in("hub_technician").get("/evidence/pack/", period).status_code == 403
 
 
 @pytest.mark.django_db

@@ -20,7 +20,7 @@ from tests.rooms.spares.network import system
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from waystation import wiring
 from waystation.cli import serve
-from waystation.evidence import keys, placed, sequencer
+from waystation.evidence import keys, placed, sequencer, witnesses
 from waystation.evidence.verifier.verify import verify_pack
 from waystation.journeys import doctor, evidence_pack
 from waystation.kernel.clock import FastClock
@@ -49,8 +49,8 @@ def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
 
 @pytest.fixture
 def outside(folder: Path) -> Iterator[Process]:
-    """A witness of the network's log, in a process of its own."""
-    process = Process(folder / "witness", "witness.example/qa", "iberia")
+    """A witness of both logs, in a process of its own."""
+    process = Process(folder / "witness", "witness.example/qa", "iberia", "installation")
     with override_settings(WITNESSES=process.setting):
         yield process
     process.end()
@@ -146,13 +146,15 @@ def test_evd_08_every_page_says_since_when_the_log_is_unwitnessed(
     _make()
     client = signed_in("auditor", "quality")
     clock.advance_to(NOW)
+    witnesses.ask_all(NOW, wiring.witness_line)
     assert "Unwitnessed" not in client.get("/sites/").content.decode()
     outside.end()
     sequencer.run(NOW)
     _make()
     assert "Unwitnessed" not in client.get("/sites/").content.decode()  # it may still come
     clock.advance(120)
-    assert re.search(r"Unwitnessed</b><br>since .*09:00 UTC", client.get("/sites/").content.decode())
+    assert re.search(r"Unwitnessed</b><br>since .*Nov, 09:00", client.get("/sites/").content.decode())
     outside.start()
-    _make(clock.now())
+    clock.advance(120)
+    witnesses.ask_all(clock.now(), wiring.witness_line)
     assert "Unwitnessed" not in client.get("/sites/").content.decode()

@@ -67,7 +67,7 @@ def make(
     log = log_of(site.pk)
     _witness(log, now, line_of)
     claim, files = claim_of(site.network.slug, site.code, spaces, start, end)
-    claim |= _unwitnessed(log) | _about(site, spaces)
+    claim |= _unwitnessed(log, now) | _about(site, spaces)
     _sequence(log, placed.waiting(), now, wait, covered=False)
     made, indices = records(log, site, spaces, start, end)
     made |= files
@@ -180,10 +180,11 @@ def _about(site: Site, spaces: Sequence[Space]) -> dict[str, object]:
     return {"zone": site.zone, "mapping": mapping, "software": VERSION}
 
 
-def _unwitnessed(log: str) -> dict[str, str]:
-    """What the claim says of the witnesses as the pack is asked for."""
+def _unwitnessed(log: str, now: datetime) -> dict[str, str]:
+    """What the claim says of the witnesses as the pack is asked for; without any, the log's first head is the time."""
     stands = witnesses.standing(log)
-    return {"unwitnessed_since": instant(stands.since)} if stands.since is not None else {}
+    since = stands.since or (None if stands.quorum else now)
+    return {"unwitnessed_since": instant(since)} if since is not None else {}
 
 
 def _has_quorum(head: Checkpoint) -> bool:

@@ -227,7 +227,7 @@ def _space(held: Opened, code: str, series: Sequence[Series]) -> dict[str, Any]:
     scene = Scene(
         held.start, held.end, low_c, high_c, [s.line for s in series], union([*doubts, *gaps]), union(out), held.zone
     )
-    mapping = next((m for m in held.claim.get("mapping", []) if m["space"] == code), {})
+    mapping: dict[str, str] = next((m for m in held.claim.get("mapping", []) if m["space"] == code), {})
     return {
         "code": code,
         "mapping": mapping.get("report") or "not stated",
@@ -284,7 +284,7 @@ def _alarms(held: Opened) -> list[dict[str, str]]:
     rows = sorted(held.json("alarms.json"), key=lambda a: (str(a.get("at") or a.get("instant") or ""), a["step"]))
     return [
         {"at": held.local(a.get("at") or a.get("instant")), "step": a["step"].replace("_", " "),
-         "severity": str(a["severity"]), "rule": str(a["rule"]).replace("_", " "),
+         "severity": str(a["severity"]).replace("_", " "), "rule": str(a["rule"]).replace("_", " "),
          "whom": " ".join(str(a[k]) for k in ("channel", "receipt") if a.get(k)), "entry": _entry(a)}
         for a in rows
     ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import typst
 
+from waystation.evidence.rules.pack import archive
 from waystation.journeys.paper.contents import contents
 
 TEMPLATE = "pack.typ"
@@ -16,6 +17,11 @@ TEMPLATE = "pack.typ"
 def paper(pack: bytes) -> bytes:
     """The PDF of a pack's bytes. It says what the pack says; the pack, whose digest it names, is the proof."""
     return _compiled(pack, format="pdf")[0]
+
+
+def bundle(pack: bytes, name: str) -> bytes:
+    """An archive of a pack and its paper under one name, so that neither is filed without the other."""
+    return archive({f"{name}.pack.zip": pack, f"{name}.pdf": paper(pack)})
 
 
 def page_images(pack: bytes, *, ppi: float = 150.0) -> list[bytes]:
