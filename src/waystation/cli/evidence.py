@@ -46,6 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("pack", metavar="PACK.zip")
     check.add_argument("--trust", required=True, metavar="TRUST.json", help="the auditor's own file of keys")
     check.add_argument("--json", action="store_true", help="print the report for programs (waystation.verification/1)")
+    head = verbs.add_parser("head", help="print each log's newest head as one line, for the site binder")
+    start.installation_options(head)
     verbs.add_parser("verifier", help="print verify.py, one file that needs only Python")
 
 
@@ -57,7 +59,17 @@ def run(args: argparse.Namespace) -> int:
     if args.verb == "verify":
         return verify.run(args.pack, args.trust, args.json, judge_quickly)
     start.use(args)
+    if args.verb == "head":
+        return _head()
     return _pack(args) if args.verb == "pack" else _trust(args)
+
+
+def _head() -> int:
+    from waystation.evidence import queries
+
+    for one in queries.logs():
+        print(one.line())
+    return 0
 
 
 def _pack(args: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +19,7 @@ from waystation.evidence.rules import merkle
 from waystation.evidence.rules.proofs import TlogProof
 from waystation.evidence.witnesses import Standing
 from waystation.kernel.authority import Authority
-from waystation.kernel.canonical import plain
+from waystation.kernel.canonical import instant, plain
 from waystation.kernel.refusals import NotFound
 
 
@@ -76,6 +77,14 @@ class LogHead:
     witnesses: tuple[str, ...]
     vkey: str
     standing: Standing
+
+    def line(self) -> str:
+        """The head on one line: when signed, whose, size, root in base64, and by how many witnesses."""
+        if self.signed_at is None:
+            return f"{self.origin} has no head yet"
+        root = b64encode(bytes.fromhex(self.root)).decode()
+        by = f"witnessed by {len(self.witnesses)}" if self.witnesses else "unwitnessed"
+        return f"{instant(self.signed_at)} {self.origin} {self.size} {root} {by}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from waystation.evidence.verifier.strict import instant
-from waystation.evidence.verifier.verdict import CSV_HEADER, MINUTE_US, Profile, Sensor, judge_sensor
+from waystation.evidence.verifier.verdict import CSV_HEADER, MINUTE_US, Profile, Sensor, judge_sensor, read_rows
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -35,6 +35,16 @@ def judge_quickly(name: str, content: memoryview, profile: Profile, only_good: b
     except _NotPlain:
         return judge_sensor(name, content, profile, only_good)
     return _judged(rows, profile)
+
+
+def usable_readings(name: str, content: memoryview) -> tuple[Ints, NDArray[np.float64]]:
+    """Instants in microseconds and values of a member's usable readings; refuses what `read_rows` refuses."""
+    try:
+        rows = _read(content, only_good=False)
+    except _NotPlain:
+        found = [(at, value) for at, value, _ in read_rows(name, content)]
+        return np.array([at for at, _ in found], np.int64), np.array([value for _, value in found], np.float64)
+    return rows.at_us, rows.value_c
 
 
 @dataclass(frozen=True, slots=True)

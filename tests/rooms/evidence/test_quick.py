@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waystation.evidence.quick import _NotPlain, _read, judge_quickly
+from waystation.evidence.quick import _NotPlain, _read, judge_quickly, usable_readings
 from waystation.evidence.rules.pack import CSV_HEADER
 from waystation.evidence.verifier.strict import Refused
-from waystation.evidence.verifier.verdict import Profile, judge_sensor
+from waystation.evidence.verifier.verdict import Profile, judge_sensor, read_rows
 
 BEGIN_US = 1_795_000_000_000_000
 PROFILE = Profile(2.0, 8.0, 0.5, 900_000_000, BEGIN_US, BEGIN_US + 7_200_000_000, ("signed_batch",))
@@ -78,6 +78,18 @@ def test_evd_08_a_damaged_member_is_refused_alike_or_read_alike(
     at = place % len(content)
     damaged = content[:at] + put + content[at + (1 if instead or not put else 0) :]
     assert said(judge_quickly, damaged, PROFILE) == said(judge_sensor, damaged, PROFILE)
+
+
+@given(st.lists(line, max_size=6))
+def test_evd_12_usable_readings_are_those_of_the_rows(lines: list[Any]) -> None:
+    """Instant and value, plain or not; what cannot be read is refused alike."""
+    content = member(lines)
+    rows = said(lambda name, held: [row[:2] for row in read_rows(name, held)], content)
+    pairs = said(lambda name, held: [list(map(list, usable_readings(name, held)))], content)
+    if isinstance(rows, str):
+        assert pairs == rows
+    else:
+        assert pairs == [[[at for at, _ in rows], [value for _, value in rows]]]
 
 
 def test_a_plain_month_is_read_by_columns() -> None:

@@ -16,7 +16,7 @@ from witnessing import Process, command, grow
 
 from waystation import wiring
 from waystation.cli.witnessing.state import Witness, make
-from waystation.evidence import keys, placed, sequencer, witnesses
+from waystation.evidence import keys, placed, queries, sequencer, witnesses
 from waystation.evidence.models import Checkpoint, Cosignature, WitnessState
 from waystation.evidence.ports import NoAnswer
 from waystation.evidence.rules import checkpoints, merkle, notes, signing, witness
@@ -336,3 +336,19 @@ def test_the_witness_command_says_what_it_cannot_do(tmp_path: Path) -> None:
         done = command(tmp_path / "w", "serve", "--bind", bind)
         assert (done.returncode, said in done.stderr) == (1, True)
     assert command(tmp_path / "w", "key").stdout.startswith("w.example+")
+
+
+@pytest.mark.django_db
+def test_evd_08_the_daily_head_is_one_line_that_the_checkpoint_bears_out(
+    outside: Process, now: datetime, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When, whose, size and root as the signed checkpoint has them, and by how many witnessed."""
+    head = grow(LOG, now)
+    (one,) = queries.logs()
+    assert one.line().endswith(" unwitnessed")
+    _ask(now)
+    (one,) = queries.logs()
+    when, origin, size, root, *by = one.line().split(" ")
+    assert [origin, size, root] == head.note.split("\n")[:3]
+    assert (when, " ".join(by)) == ("2026-11-17T06:00:00Z", "witnessed by 1")
+    assert "\n" not in one.line()

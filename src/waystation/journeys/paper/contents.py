@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from waystation.evidence.verifier.verdict import read_rows
+from waystation.evidence.quick import usable_readings
 from waystation.journeys.paper.chart import Line, Scene, drawn
 from waystation.telemetry.folding import judge_columns
 from waystation.telemetry.rules.profile import Profile
@@ -203,9 +203,7 @@ def _made(held: Opened) -> dict[str, Any]:
 
 
 def _series(held: Opened, item: dict[str, Any]) -> Series:
-    rows = list(read_rows(item["path"], memoryview(held.members[item["path"]])))
-    at_us = np.array([row[0] for row in rows], dtype=np.int64)
-    value_c = np.array([row[1] for row in rows], dtype=np.float64)
+    at_us, value_c = usable_readings(item["path"], memoryview(held.members[item["path"]]))
     limits, hold_s = item.get("profile", held.claim["profile"]), float(item["max_hold_s"])
     low_c, high_c = float(limits["low_c"]), float(limits["high_c"])
     profile = Profile(limits["name"], low_c, high_c, (), None, float(limits["guard_band_c"]))
