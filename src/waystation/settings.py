@@ -179,6 +179,9 @@ MQTT_URL = _setting("mqtt_url")  # mqtt://user:password@host:1883 or mqtts://...
 WEBHOOK_SECRET = _setting("webhook_secret")
 WEBHOOK_PAUSE_DAYS = float(_setting("webhook_pause_days", "3"))  # of failing in a row, until it is paused
 WEBHOOK_HOSTS = [*filter(None, _setting("webhook_hosts").split(","))]
+WITNESSES = _setting("witnesses")  # "VKEY URL, VKEY URL": who cosigns the heads of the log
+WITNESS_QUORUM = _setting("witness_quorum")  # how many of them must; all when nothing is said
+REGULATED = _setting("regulated") == "1"  # signing of packs waits for the witnesses; needs one
 
 LOGGING = {
     "version": 1,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from waystation.kernel.clock import Clock, ShiftedClock, SystemClock
 
 if TYPE_CHECKING:
-    from waystation.evidence.ports import Transport
+    from waystation.evidence.ports import Transport, WitnessLine
     from waystation.runbooks.ports import Actuator
     from waystation.telemetry.ports import Broker, Envelope, LoggerFormat
 
@@ -108,6 +108,13 @@ def webhook(secret: str) -> Transport:
     from waystation.adapters.notify.webhook.transport import WebhookTransport
 
     return WebhookTransport(secret, tuple(settings.WEBHOOK_HOSTS))
+
+
+def witness_line(url: str) -> WitnessLine:
+    """The way to the witness at an address."""
+    from waystation.adapters.witness.http.line import HttpLine
+
+    return HttpLine(url)
 
 
 def actuator() -> Actuator:

@@ -26,6 +26,8 @@ BESIDE = {
     "evidence.LogEntry": "it is the entry",
     "evidence.Waiting": "the database enters each entry here and takes it out with its position",
     "evidence.SubscriptionProgress": "a place in the stream, not a record",
+    "evidence.Cosignature": "a witness's own word, which verifies by itself",
+    "evidence.WitnessState": "how it stands with a witness, no record",
     "evidence.LogOfSite": "which log a site's entries enter; the site's own entry says it",
     "access.Reply": "the answer kept for a repeated request",
 }

@@ -37,6 +37,7 @@ BULK_EXEMPT = {
     "evidence/sequencer.py": "gives positions to entries that `record` wrote",
     "evidence/subscriptions.py": "turns and progress of webhooks; the subscription itself goes through `record`",
     "telemetry/hours.py": "kept hours are derived: readings and entries say them again, and no record rests on them",
+    "evidence/witnesses.py": "lines are the witnesses' own word, and how it stands with each is no record",
     "evidence/webhooks.py": "puts events that `record` wrote into the outbox",
 }
 

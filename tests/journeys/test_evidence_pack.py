@@ -31,7 +31,8 @@ from waystation.evidence import beats, keys, placed, sequencer
 from waystation.evidence.models import LogEntry
 from waystation.evidence.verifier.verify import verify_pack
 from waystation.journeys import evidence_pack
-from waystation.journeys.pack_claim import claim_of, csv_of
+from waystation.journeys.pack_claim import claim_of
+from waystation.journeys.pack_readings import csv_of
 from waystation.kernel.authority import Authority
 from waystation.kernel.clock import FastClock
 from waystation.kernel.refusals import BadInput, NotAllowed, NotFound, NotReady, Unavailable
@@ -46,6 +47,7 @@ from waystation.telemetry.actions.hand import Memory
 from waystation.telemetry.engine import Engine
 from waystation.telemetry.proving import Reason
 from waystation.telemetry.rules.batch import BatchReading
+from waystation.telemetry.store.columns import of_rows
 from waystation.telemetry.store.segments import Stored
 
 pytestmark = pytest.mark.django_db
@@ -249,7 +251,7 @@ def test_a_readings_file_tells_gateways_apart_and_names_no_number_twice() -> Non
     other = MACHINE[:-1] + "b"
     rows = [_stored(0, 5.0, 1), _stored(60, 5.1, 1, other), _stored(120, None, 2), _stored(180, 5.2, 2)]
     doubt = Reason(rows[1].observed_us / 1e6, rows[2].observed_us / 1e6, "p", "frozen")
-    content, repeats = csv_of(rows, 0.25, [doubt])
+    content, repeats = csv_of(of_rows("p", rows), 0.25, [doubt])
     lines = [line.split(",") for line in content.decode().splitlines()[1:]]
     assert repeats == 1
     assert [line[1] for line in lines] == ["5.25", "5.35", "", "5.45"]

@@ -12,18 +12,20 @@ from waystation import wiring
 from waystation.api.auth import by
 from waystation.evidence import placed
 from waystation.journeys import evidence_pack
+from waystation.journeys.paper.document import bundle
 
 router = Router()
 
 
 class Asked(Schema):
-    """Whose pack, over which period; sizes of heads that the log must be shown to continue."""
+    """Whose pack, over which period; heads that the log must be shown to continue; with its PDF beside it or alone."""
 
     site: str
     start: datetime = Field(alias="from")
     end: datetime = Field(alias="to")
     space: str | None = None
     known_size: list[int] = []
+    paper: bool = False
 
 
 @router.get("/pack")
@@ -37,9 +39,12 @@ def pack(request: HttpRequest, asked: Query[Asked]) -> HttpResponse:
         space=asked.space,
         known=asked.known_size,
         now=wiring.clock().now(),
+        line_of=wiring.witness_line,
     )
-    reply = HttpResponse(data, content_type="application/zip")
-    reply["Content-Disposition"] = f'attachment; filename="{asked.start:%Y%m%d}-{asked.end:%Y%m%d}.pack.zip"'
+    name = f"{asked.start:%Y%m%d}-{asked.end:%Y%m%d}"
+    body = bundle(data, name) if asked.paper else data
+    reply = HttpResponse(body, content_type="application/zip")
+    reply["Content-Disposition"] = f'attachment; filename="{name}{".zip" if asked.paper else ".pack.zip"}"'
     return reply
 
 

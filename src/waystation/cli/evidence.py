@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from waystation.cli import start
+from waystation.evidence.quick import judge_quickly
 from waystation.evidence.verifier import verify
 from waystation.evidence.verifier.one_file import one_file
 from waystation.kernel.instants import read_instant
@@ -35,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="prove that the log continues this head",
     )
     make.add_argument("-o", "--output", required=True, metavar="PACK.zip", type=Path)
+    make.add_argument("--pdf", metavar="FILE", type=Path, help="also write what the pack says as pages to file")
     trust = verbs.add_parser("trust", help="the keys of this installation, for an auditor's own file")
     start.installation_options(parser, make, trust)
     trust.add_argument("--log", metavar="NAME", help="the network's slug (needed when there are several)")
@@ -44,6 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument("pack", metavar="PACK.zip")
     check.add_argument("--trust", required=True, metavar="TRUST.json", help="the auditor's own file of keys")
     check.add_argument("--json", action="store_true", help="print the report for programs (waystation.verification/1)")
+    head = verbs.add_parser("head", help="print each log's newest head as one line, for the site binder")
+    start.installation_options(head)
     verbs.add_parser("verifier", help="print verify.py, one file that needs only Python")
 
 
@@ -53,9 +57,19 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(one_file().decode())
         return 0
     if args.verb == "verify":
-        return verify.run(args.pack, args.trust, args.json)
+        return verify.run(args.pack, args.trust, args.json, judge_quickly)
     start.use(args)
+    if args.verb == "head":
+        return _head()
     return _pack(args) if args.verb == "pack" else _trust(args)
+
+
+def _head() -> int:
+    from waystation.evidence import queries
+
+    for one in queries.logs():
+        print(one.line())
+    return 0
 
 
 def _pack(args: argparse.Namespace) -> int:
@@ -71,8 +85,14 @@ def _pack(args: argparse.Namespace) -> int:
         space=args.space,
         known=args.known_size,
         now=wiring.clock().now(),
+        line_of=wiring.witness_line,
     )
     _write(args.output, data)
+    if args.pdf:
+        from waystation.journeys.paper.document import paper
+
+        _write(args.pdf, paper(data))
+        print(f"{args.pdf}: the pages of that pack, whose digest stands at the foot of each.")
     print(f"{args.output}: {len(data)} bytes. Check it: waystation evidence verify {args.output} --trust TRUST.json")
     return 0
 

@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "qualify": "qualify",
     "plan": "plan",
     "evidence": "evidence",
+    "witness": "witness",
     "overview": "overview",
     "backup": "backup",
     "restore": "restore",

@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
     host, port = check_bind(args)
     ingest_host, ingest_port = check_bind(args, "ingest-bind")
     start.use(args)
+    check_witnesses()
     check_tls(args.tls_cert, args.tls_key)
     check_free(host, port)
     ingest_port = check_free(ingest_host, ingest_port, "ingest-bind")
@@ -97,6 +98,13 @@ def check_bind(args: argparse.Namespace, name: str = "bind") -> tuple[str, int]:
         os.environ["WAYSTATION_ALLOWED_HOSTS"] = ",".join(args.allowed_host)
         os.environ["WAYSTATION_BEHIND_PROXY" if args.behind_proxy else "WAYSTATION_TLS"] = "1"
     return host.strip("[]"), int(port)
+
+
+def check_witnesses() -> None:
+    """Refuse regulated mode without a witness, and witnesses that cannot be asked, before anything is started."""
+    from waystation.evidence import witnesses
+
+    witnesses.configured()
 
 
 def check_tls(cert: str | None, key: str | None) -> None:

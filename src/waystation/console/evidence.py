@@ -12,8 +12,10 @@ from django.shortcuts import render
 
 from waystation import wiring
 from waystation.console.frame import who
-from waystation.evidence import queries
+from waystation.evidence import placed, queries
 from waystation.evidence.verifier.one_file import one_file
+from waystation.journeys import evidence_pack
+from waystation.journeys.paper.document import bundle
 from waystation.journeys.story import story as story_of
 from waystation.kernel.instants import read_instant
 from waystation.kernel.refusals import BadInput, NotReady
@@ -54,6 +56,7 @@ def evidence(request: HttpRequest) -> HttpResponse:
         "asked": asked,
         "sites": sites,
         "names": {s.pk: s.name for s in sites},
+        "may_pack": by.sites("evidence.pack") != frozenset(),
         "filtered": any(fields.values()) or site is not None,
     }
     return render(request, "evidence/evidence.html", context)
@@ -118,19 +121,24 @@ def trust(request: HttpRequest, log: str) -> HttpResponse:
     head = next((h for h in queries.logs() if h.log == log), None)
     if head is None:
         raise BadInput("evidence.log", f"There is no log {log}.", "Open Evidence to see the logs.", field="log")
-    body = {
-        "schema": "waystation.trust/1",
-        "log": {"origin": head.origin, "vkey": head.vkey},
-        "witnesses": [],
-        "quorum": 0,
-    }
-    return _file(json.dumps(body, indent=1).encode(), "trust.json", "application/json")
+    return _file(json.dumps(placed.trust(log), indent=1).encode(), "trust.json", "application/json")
 
 
 def verifier(request: HttpRequest) -> HttpResponse:
     """The verifier: one file that needs only Python."""
     who(request).require("evidence.read")
     return _file(one_file(), "verify.py", "text/x-python; charset=utf-8")
+
+
+def pack(request: HttpRequest) -> HttpResponse:
+    """The pack of a site and a period with its paper, in one archive; the times are the site's own."""
+    by, asked = who(request), request.GET
+    site = registry.site(by, asked.get("site", ""))
+    by.require("evidence.pack", site.pk)
+    start, end = (read_instant(asked.get(name, ""), name, zone=ZoneInfo(site.zone)) for name in ("from", "to"))
+    data = evidence_pack.make(by, site.code, start, end, now=wiring.clock().now(), line_of=wiring.witness_line)
+    name = f"{site.code}-{start:%Y%m%d}-{end:%Y%m%d}"
+    return _file(bundle(data, name), f"{name}.zip", "application/zip")
 
 
 def _file(content: bytes, name: str, kind: str) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from waystation import wiring
 from waystation.console.navigation import PLACES
 from waystation.evidence import queries as evidence
+from waystation.evidence import witnesses
 from waystation.kernel.authority import Authority
 
 
@@ -19,8 +20,11 @@ def frame(request: HttpRequest) -> Mapping[str, Any]:
     authority = getattr(request, "authority", None)
     if authority is None:
         return {"now": wiring.clock().now(), "demo": settings.DEMO}
+    now = wiring.clock().now()
+    worst = witnesses.worst()
     return {
-        "now": wiring.clock().now(),
+        "now": now,
+        "unwitnessed": worst if worst is not None and worst.is_late(now) else None,
         "authority": authority,
         "places": [
             place for place in PLACES if authority.may(place.permission) or authority.grants.get(place.permission)

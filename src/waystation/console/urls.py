@@ -69,6 +69,7 @@ urlpatterns = [
     path("desk/<slug:code>/scans/<uuid:scan_id>/resolve/", desk.resolve),
     path("evidence/", evidence.evidence, name="evidence"),
     path("evidence/story/", evidence.story),
+    path("evidence/pack/", evidence.pack),
     path("evidence/verify.py", evidence.verifier),
     path("evidence/entry/<int:seq>/", evidence.entry_by_seq),
     path("evidence/<slug:log>/trust.json", evidence.trust),

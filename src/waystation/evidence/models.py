@@ -55,6 +55,37 @@ class Checkpoint(models.Model):
         constraints = [models.UniqueConstraint(fields=["log", "size"], name="one_checkpoint_per_size")]
 
 
+class Cosignature(models.Model):
+    """A witness's line under a checkpoint; `time_s` (POSIX) is the witness's own."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="cosignatures")
+    log = models.CharField(max_length=64)
+    size = models.BigIntegerField()
+    witness = models.CharField(max_length=254)
+    line = models.TextField()
+    time_s = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["checkpoint", "witness"], name="one_line_per_witness")]
+        indexes = [models.Index(fields=["log", "witness", "size"], name="cosigned_by_size")]
+
+
+class WitnessState(models.Model):
+    """How it stands between a log and a witness: since when it does not cosign, and what it last said instead."""
+
+    log = models.CharField(max_length=64)
+    witness = models.CharField(max_length=254)
+    known_size = models.BigIntegerField(default=0)
+    asked_at = models.DateTimeField(null=True)
+    failing_since = models.DateTimeField(null=True)
+    trouble = models.CharField(max_length=400, blank=True)
+    refuses = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["log", "witness"], name="one_state_per_witness")]
+
+
 class LogOfSite(models.Model):
     """Which log the entries of a site enter: that of its network."""
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from waystation.evidence import keys, sequencer
+from waystation.evidence import keys, sequencer, witnesses
 from waystation.evidence.models import Checkpoint, LogEntry, LogPosition, Waiting
 from waystation.evidence.rules import merkle, pack, proofs
 from waystation.kernel.canonical import canonical
@@ -105,17 +105,18 @@ def logs() -> list[str]:
 
 
 def proven(log: str, head: Checkpoint, indices: Iterable[int]) -> dict[str, bytes]:
-    """Members `entries/...` and `proofs/...` for these indices under a head."""
+    """Members `checkpoint`, `entries/...` and `proofs/...` for these indices under a head, with its cosignatures."""
     wanted = sorted(set(indices))
     hash_at = sequencer.hashes(log, head.size)
-    members: dict[str, bytes] = {}
+    note, _ = witnesses.with_lines(head)
+    members: dict[str, bytes] = {pack.CHECKPOINT: note}
     for begin in range(0, len(wanted), 500):
         part = wanted[begin : begin + 500]
         rows = LogPosition.objects.filter(log=log, tree_index__in=part).values_list("tree_index", "entry__leaf")
         for index, leaf in rows:
             path = merkle.inclusion_proof(index, head.size, hash_at)
             members[pack.entry_path(index)] = bytes(leaf)
-            members[pack.proof_path(index)] = proofs.TlogProof(index, tuple(path), head.note.encode()).text().encode()
+            members[pack.proof_path(index)] = proofs.TlogProof(index, tuple(path), note).text().encode()
     return members
 
 
@@ -152,14 +153,16 @@ def continued(log: str, head: Checkpoint, known: Sequence[int] = ()) -> bytes | 
 def policy(log: str) -> bytes:
     """`policy.json` of a log's packs."""
     key = keys.verifier_key(log)
-    return pack.policy_member(key.name, key.vkey(), [], 0)
+    own = witnesses.configured()
+    return pack.policy_member(key.name, key.vkey(), own.vkeys, own.quorum)
 
 
 def trust(log: str, *, with_head: bool = False) -> dict[str, Any]:
     """The trust file that an auditor keeps (waystation.trust/1); `with_head` pins the newest head too."""
     key = keys.verifier_key(log)
     own: dict[str, Any] = {"schema": "waystation.trust/1", "log": {"origin": key.name, "vkey": key.vkey()}}
-    own |= {"witnesses": [], "quorum": 0}
+    asked = witnesses.configured()
+    own |= {"witnesses": asked.vkeys, "quorum": asked.quorum}
     if with_head:
         head = newest(log)
         own["known_head"] = {"size": head.size, "root": b64encode(bytes(head.root)).decode()}

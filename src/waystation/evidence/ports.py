@@ -1,4 +1,4 @@
-"""What the room asks of the outside: a way for a message to leave the house."""
+"""What the room asks of the outside: a way for a message to leave the house, and a way to a witness."""
 
 from __future__ import annotations
 
@@ -27,4 +27,16 @@ class Transport(Protocol):
 
     def send(self, message: Outgoing) -> str:
         """Hand the message over; returns the other side's receipt. Raises NotSent."""
+        ...
+
+
+class NoAnswer(Exception):
+    """A witness could not be reached; the text says why."""
+
+
+class WitnessLine(Protocol):
+    """The way to one witness."""
+
+    def add_checkpoint(self, body: bytes) -> tuple[int, str]:
+        """Status and body of the answer to an add-checkpoint request. Raises NoAnswer."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +13,13 @@ from uuid import UUID
 
 from django.db.models import Count, Max, QuerySet
 
-from waystation.evidence import keys, sequencer
+from waystation.evidence import keys, sequencer, witnesses
 from waystation.evidence.models import Checkpoint, Event, LogEntry, LogPosition, OutboxAttempt, OutboxMessage
 from waystation.evidence.rules import merkle
 from waystation.evidence.rules.proofs import TlogProof
+from waystation.evidence.witnesses import Standing
 from waystation.kernel.authority import Authority
-from waystation.kernel.canonical import plain
+from waystation.kernel.canonical import instant, plain
 from waystation.kernel.refusals import NotFound
 
 
@@ -74,6 +76,15 @@ class LogHead:
     heads: int
     witnesses: tuple[str, ...]
     vkey: str
+    standing: Standing
+
+    def line(self) -> str:
+        """The head on one line: when signed, whose, size, root in base64, and by how many witnesses."""
+        if self.signed_at is None:
+            return f"{self.origin} has no head yet"
+        root = b64encode(bytes.fromhex(self.root)).decode()
+        by = f"witnessed by {len(self.witnesses)}" if self.witnesses else "unwitnessed"
+        return f"{instant(self.signed_at)} {self.origin} {self.size} {root} {by}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,7 @@ def logs() -> list[LogHead]:
 def _head(log: str, entries: int, newest_at: datetime) -> LogHead:
     last = Checkpoint.objects.filter(log=log).order_by("-size").first()
     key = keys.verifier_key(log)
-    signers = [line.split(" ")[1] for line in last.note.splitlines() if line.startswith("\u2014 ")] if last else []
+    now = witnesses.standing(log)
     return LogHead(
         log=log,
         origin=key.name,
@@ -123,7 +134,8 @@ def _head(log: str, entries: int, newest_at: datetime) -> LogHead:
         note=last.note if last else "",
         signed_at=last.at if last else None,
         heads=Checkpoint.objects.filter(log=log).count(),
-        witnesses=tuple(s for s in signers if s != key.name),
+        witnesses=now.by if now.since is None else (),
+        standing=now,
         vkey=key.vkey(),
     )
 
@@ -182,7 +194,7 @@ def proof_of(log: str, index: int) -> TlogProof | None:
     if last is None or last.size <= index:
         return None
     path = merkle.inclusion_proof(index, last.size, sequencer.hashes(log, last.size))
-    return TlogProof(index, tuple(path), last.note.encode())
+    return TlogProof(index, tuple(path), witnesses.with_lines(last)[0])
 
 
 def sends_of(start: datetime, end: datetime, site_id: UUID) -> list[OutboxAttempt]:

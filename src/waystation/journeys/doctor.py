@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.apps import apps
 from django.db.models import Model, UUIDField
 
-from waystation.evidence import beats, placed, sequencer
+from waystation.evidence import beats, placed, sequencer, witnesses
 from waystation.evidence.models import LogEntry, OutboxMessage
 from waystation.evidence.rules import merkle
 from waystation.kernel.refusals import Refusal
@@ -58,7 +58,7 @@ class Finding:
 
 def findings(now: datetime) -> list[Finding]:
     """Everything that is wrong in the records of this installation; empty when all is well."""
-    return [*_loops(now), *_messages(now), *_log(now), *_segments(), *_dangling(), *_clock(now)]
+    return [*_loops(now), *_messages(now), *_log(now), *_witnesses(now), *_segments(), *_dangling(), *_clock(now)]
 
 
 def _loops(now: datetime) -> Iterator[Finding]:
@@ -105,6 +105,24 @@ def _log(now: datetime) -> Iterator[Finding]:
         if not same:
             words = f"The tiles of log {log} do not make the root of its newest head."
             yield Finding("log.tiles", words, "Restore the tiles from a backup, and keep these for an inquiry.")
+
+
+def _witnesses(now: datetime) -> Iterator[Finding]:
+    """Settings that cannot stand, a witness that refuses the log, and one that has not answered in time."""
+    try:
+        own = witnesses.configured()
+    except Refusal as refusal:
+        yield Finding("witness.settings", refusal.message, refusal.next_step or "Correct waystation.toml.")
+        return
+    for log in placed.logs() if own.witnesses else ():
+        stands = witnesses.standing(log)
+        said = " ".join(stands.trouble) or "Nobody asked it."
+        if stands.refused:
+            step = "Keep database and tiles as they are, and compare the heads: waystation witness heads."
+            yield Finding("witness.refuses", f"A witness refuses the log {log}: {said}", step)
+        elif stands.since is not None and stands.is_late(now):
+            words = f"The log {log} is unwitnessed since {stands.since.isoformat()}. {said}"
+            yield Finding("witness.late", words, "Start the witness, see that the worker runs and that it is reached.")
 
 
 def _segments() -> Iterator[Finding]:

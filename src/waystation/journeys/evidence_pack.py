@@ -14,16 +14,21 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from waystation.evidence import beats, placed, sequencer
+from waystation.evidence import beats, placed, sequencer, witnesses
 from waystation.evidence.actions import NewEntry, Receipt, log_of, record
+from waystation.evidence.models import Checkpoint
+from waystation.evidence.quick import judge_quickly
 from waystation.evidence.rules import pack
 from waystation.evidence.verifier.one_file import one_file
 from waystation.evidence.verifier.verify import verify_pack
+from waystation.evidence.witnesses import LineOf
 from waystation.journeys.pack_claim import claim_of
 from waystation.journeys.pack_records import records
 from waystation.kernel.authority import Authority
+from waystation.kernel.canonical import instant
 from waystation.kernel.ids import new_id
 from waystation.kernel.refusals import BadInput, Conflict, NotFound, Unavailable
+from waystation.kernel.version import VERSION
 from waystation.registry import queries as registry
 from waystation.registry.models import Site, Space
 
@@ -46,34 +51,43 @@ def make(
     known: Sequence[int] = (),
     now: datetime,
     wait: Callable[[], None] = _half_a_second,
+    line_of: LineOf | None = None,
 ) -> bytes:
     """The pack of a site (by code or id), or of one of its spaces (by code), over [start, end]: a canonical archive.
 
     `known` are sizes of heads that auditors hold: the pack then proves that the log continues them. Refuses periods
     that are empty, not over yet or longer than 366 days. `wait` lets some time pass while a worker sequences.
+    `line_of` is the way to the witnesses. Without their quorum the pack says since when the log is unwitnessed; in
+    regulated mode it is not made.
     """
     site = registry.one(Site, site_key)
     by.require("evidence.pack", site.pk)
     _check(start, end, now)
     spaces = _spaces(site, space)
     log = log_of(site.pk)
+    _witness(log, now, line_of)
     claim, files = claim_of(site.network.slug, site.code, spaces, start, end)
+    claim |= _unwitnessed(log, now) | _about(site, spaces)
     _sequence(log, placed.waiting(), now, wait, covered=False)
     made, indices = records(log, site, spaces, start, end)
     made |= files
+    paths = list(files)
+    del files
     made[pack.CLAIM] = (json.dumps(claim, indent=1, ensure_ascii=False) + "\n").encode()
     made[pack.POLICY] = placed.policy(log)
     made[pack.VERIFIER] = one_file()
-    receipts = _log(by, site, made, files, now)
+    receipts = _log(by, site, made, paths, now)
     seqs = [r.seq for r in receipts]
     _sequence(log, seqs, now, wait)
-    head, own = placed.newest(log), placed.by_seq(seqs)
-    made[pack.CHECKPOINT] = head.note.encode()
+    _witness(log, now, line_of)
+    own = placed.by_seq(seqs)
+    head = witnesses.best_head(log, max(one.index for one in own) + 1)
+    is_witnessed = _has_quorum(head)
     made |= placed.proven(log, head, indices | {one.index for one in own})
     if (continued := placed.continued(log, head, known)) is not None:
         made[pack.CONSISTENCY] = continued
-    data = pack.build_pack(made)
-    _same_verdict(log, data)
+    data = pack.build_pack(made, drain=True)
+    _same_verdict(log, data, is_witnessed)
     return data
 
 
@@ -111,13 +125,13 @@ def _spaces(site: Site, code: str | None) -> list[Space]:
     return found
 
 
-def _log(by: Authority, site: Site, made: dict[str, bytes], files: dict[str, bytes], now: datetime) -> list[Receipt]:
+def _log(by: Authority, site: Site, made: dict[str, bytes], paths: Sequence[str], now: datetime) -> list[Receipt]:
     """The entries that vouch for the pack: one for each readings member, one for claim, records, keys and verifier."""
     pack_id = new_id()
     with transaction.atomic():
         receipts = []
-        for path, content in files.items():
-            facts = pack.readings_exported_facts(path, content)
+        for path in paths:
+            facts = pack.readings_exported_facts(path, made[path])
             receipts.append(record([], entry=NewEntry(pack.READINGS_EXPORTED, pack_id, by, now, site.pk, facts=facts)))
         facts_of_pack = pack.pack_made_facts(made, with_readings=False)
         receipts.append(record([], entry=NewEntry(pack.PACK_MADE, pack_id, by, now, site.pk, facts=facts_of_pack)))
@@ -142,9 +156,45 @@ def _sequence(log: str, seqs: Sequence[int], now: datetime, wait: Callable[[], N
     )
 
 
-def _same_verdict(log: str, data: bytes) -> None:
+def _witness(log: str, now: datetime, line_of: LineOf | None) -> None:
+    """Show the witnesses the newest head; in regulated mode refuse while it lacks their quorum."""
+    if line_of is not None:
+        witnesses.ask(log, now, line_of, patient=False)
+    stands = witnesses.standing(log)
+    if witnesses.configured().regulated and (stands.since is not None or stands.refused):
+        since = f" since {instant(stands.since)}" if stands.since else ""
+        raise Unavailable(
+            "evidence.pack_waits",
+            f"The log {log} is unwitnessed{since}: {'; '.join(stands.trouble) or 'its witnesses were not asked yet'}.",
+            "Bring the witness back. Monitoring and paging go on; packs wait in regulated mode.",
+            retry_after_s=60,
+        )
+
+
+def _about(site: Site, spaces: Sequence[Space]) -> dict[str, object]:
+    """What a reader of the claim needs beside the verdict: the site's time, its spaces' mapping, the version."""
+    mapping = [
+        {"space": s.code, "report": s.mapping_report, "due": s.mapping_due.isoformat() if s.mapping_due else ""}
+        for s in spaces
+    ]
+    return {"zone": site.zone, "mapping": mapping, "software": VERSION}
+
+
+def _unwitnessed(log: str, now: datetime) -> dict[str, str]:
+    """What the claim says of the witnesses as the pack is asked for; without any, the log's first head is the time."""
+    stands = witnesses.standing(log)
+    since = stands.since or (None if stands.quorum else now)
+    return {"unwitnessed_since": instant(since)} if since is not None else {}
+
+
+def _has_quorum(head: Checkpoint) -> bool:
+    return witnesses.with_lines(head)[1] >= max(witnesses.configured().quorum, 1)
+
+
+def _same_verdict(log: str, data: bytes, is_witnessed: bool) -> None:
     """The verifier must come to the claim's verdict before anybody gets the pack."""
-    report = verify_pack(data, placed.trust(log))
+    trust = placed.trust(log) if is_witnessed else placed.trust(log) | {"quorum": 0}
+    report = verify_pack(data, trust, judge_quickly)
     if not report.ok:
         raise Conflict(
             "evidence.pack_disagrees",

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from waystation.evidence.rules import pack
+from waystation.journeys.pack_readings import csv_of, needed
+from waystation.journeys.pack_readings import instant as instant_of
 from waystation.kernel.canonical import instant
 from waystation.kernel.refusals import NotReady
 from waystation.registry.models import ProductProfile, Space
 from waystation.telemetry.proving import (
     Proof,
-    Reason,
     SecondSource,
-    corrected,
+    columns_of,
     judging_sensors,
     offsets_of,
     prove,
-    rows_of,
 )
 from waystation.telemetry.rules.space import combined_timeline
 from waystation.telemetry.rules.verdict import Kind, SensorJudgement, Stretch, seconds_by_kind
+from waystation.telemetry.store.columns import of_rows
 from waystation.telemetry.store.segments import Stored
 
-SENSORS_AT_ONCE = 12
+SENSORS_AT_ONCE = 6
 OUT = (Kind.LOW, Kind.HIGH)
 
 
@@ -57,14 +57,7 @@ def claim_of(
     """
     made = Claimed(start, end)
     for group in _groups(spaces, start, end):
-        sensors = [s for space in group for s in judging_sensors(space, start, end)]
-        stored = rows_of(group[0], sensors, start, end, closed=True) if sensors else []
-        for space in group:
-            proof = prove(space, start, end, closed=True, stored=stored)
-            if proof is None:
-                made.not_checked.append(f"{space.code}: no sensor judges it against a product profile")
-            else:
-                _add(made, space, proof)
+        _add_group(made, group)
     if not made.readings:
         names = ", ".join(s.code for s in spaces) or "no space"
         raise NotReady(
@@ -73,6 +66,18 @@ def claim_of(
             "Give the space a product profile and a sensor of a judging role.",
         )
     return _document(made, network, site), made.files
+
+
+def _add_group(made: Claimed, group: Sequence[Space]) -> None:
+    """What is claimed of some spaces; their readings are let go of before the next group's are read."""
+    sensors = [s for space in group for s in judging_sensors(space, made.start, made.end)]
+    stored = columns_of(group[0], sensors, made.start, made.end, closed=True) if sensors else {}
+    for space in group:
+        proof = prove(space, made.start, made.end, closed=True, stored=stored)
+        if proof is None:
+            made.not_checked.append(f"{space.code}: no sensor judges it against a product profile")
+        else:
+            _add(made, space, proof)
 
 
 def _groups(spaces: Sequence[Space], start: datetime, end: datetime) -> list[list[Space]]:
@@ -100,8 +105,8 @@ def _add(made: Claimed, space: Space, proof: Proof) -> None:
     offsets = offsets_of(sensors)
     for sensor, judged in zip(sensors, proof.judgement.sensors, strict=True):
         doubts = [r for r in proof.reasons if r.sensor == sensor.code and r.end_s > r.start_s and not r.proves]
-        rows = _needed(proof.rows[sensor.code], made.start, made.end, proof.hold_s[sensor.code])
-        content, repeats = csv_of(rows, offsets.get(sensor.code, 0.0), doubts)
+        own = needed(proof.readings[sensor.code], made.start, made.end, proof.hold_s[sensor.code])
+        content, repeats = csv_of(own, offsets.get(sensor.code, 0.0), doubts)
         path = pack.readings_path(sensor.code)
         made.files[path] = content
         item: dict[str, Any] = {
@@ -131,9 +136,9 @@ def _add_second(made: Claimed, space: Space, profile: ProductProfile, source: Se
     rows = [
         Stored(series.code, round(r.at_s * 1e6), r.value_c, series.source_class, "", 0, 0, 0) for r in series.readings
     ]
-    needed = _needed(rows, made.start, made.end, series.hold_s)
+    own = needed(of_rows(series.code, rows), made.start, made.end, series.hold_s)
     uncertified = {round(r.at_s * 1e6) for r in series.readings if not r.certified}
-    content, _ = csv_of(needed, 0.0, [], uncertified)
+    content, _ = csv_of(own, 0.0, [], uncertified)
     path = pack.readings_path(series.code)
     made.files[path] = content
     item = {
@@ -160,73 +165,6 @@ def _excursions(code: str, judged: SensorJudgement) -> list[dict[str, Any]]:
         }
         for e in judged.excursions
     ]
-
-
-def _needed(rows: Sequence[Stored], start: datetime, end: datetime, hold_s: float) -> list[Stored]:
-    """The rows of the period, the moment before it when that still covers some of it, and the moment after it."""
-    from_us, to_us = round(start.timestamp() * 1e6), round(end.timestamp() * 1e6)
-    inside = [r for r in rows if from_us <= r.observed_us <= to_us]
-    before = max((r.observed_us for r in rows if r.observed_us < from_us and r.value is not None), default=None)
-    after = min((r.observed_us for r in rows if r.observed_us > to_us and r.value is not None), default=None)
-    first = min((r.observed_us for r in inside if r.value is not None), default=to_us + 1)
-    if before is not None and (before + hold_s * 1e6 <= from_us or first == from_us):
-        before = None
-    return [
-        r
-        for r in rows
-        if from_us <= r.observed_us <= to_us or (r.value is not None and r.observed_us in (before, after))
-    ]
-
-
-def csv_of(
-    rows: Sequence[Stored], offset_c: float, doubts: Sequence[Reason], uncertified: Collection[int] = ()
-) -> tuple[bytes, int]:
-    """A readings member, and how many rows repeat a (machine, boot, number): those stand without their number.
-
-    Values carry the certificate's offset, as they are judged. Where gateways were changed, boots are told apart by
-    the order of the gateways' ids. `uncertified` are instants in microseconds at which no certificate was valid.
-    """
-    machines = sorted({r.machine for r in rows if r.seq})
-    lead = {machine: f"{number}." if len(machines) > 1 else "" for number, machine in enumerate(machines, 1)}
-    starts, ends = _spans(doubts)
-    seen: set[tuple[str, int, int]] = set()
-    lines, repeats, days = [pack.CSV_HEADER], 0, dict[int, str]()
-    for row in sorted(rows, key=lambda r: (r.observed_us, -(r.value if r.value is not None else 0.0))):
-        value = corrected(row.value, offset_c)
-        at_s = row.observed_us / 1e6
-        place = bisect_right(starts, at_s) - 1
-        doubted = place >= 0 and at_s < ends[place]
-        quality = "no_value" if value is None else "in_doubt" if doubted else "good"
-        quality = "no_certificate" if row.observed_us in uncertified else quality
-        number = (row.machine, row.boot, row.seq)
-        shown = f"{lead[row.machine]}{row.boot},{row.seq}" if row.seq and number not in seen else ","
-        repeats += bool(row.seq) and number in seen
-        seen.add(number)
-        text = "" if value is None else repr(value)
-        lines.append(f"{_instant(row.observed_us, days)},{text},{quality},{row.source_class},{shown}")
-    return ("\n".join(lines) + "\n").encode(), repeats
-
-
-def _spans(doubts: Sequence[Reason]) -> tuple[list[float], list[float]]:
-    """The union of the doubts' stretches as starts and ends."""
-    starts, ends = list[float](), list[float]()
-    for one in sorted(doubts, key=lambda r: r.start_s):
-        if ends and one.start_s <= ends[-1]:
-            ends[-1] = max(ends[-1], one.end_s)
-        else:
-            starts.append(one.start_s)
-            ends.append(one.end_s)
-    return starts, ends
-
-
-def _instant(at_us: int, hours: dict[int, str]) -> str:
-    """RFC 3339 in UTC; `hours` remembers the text of hours that were asked for before."""
-    hour, rest_us = divmod(at_us, 3_600_000_000)
-    begin = hours.get(hour)
-    if begin is None:
-        begin = hours[hour] = datetime.fromtimestamp(hour * 3600, UTC).strftime("%Y-%m-%dT%H:")
-    seconds, micros = divmod(rest_us, 1_000_000)
-    return f"{begin}{seconds // 60:02d}:{seconds % 60:02d}{f'.{micros:06d}' if micros else ''}Z"
 
 
 def _document(made: Claimed, network: str, site: str) -> dict[str, Any]:
@@ -278,7 +216,7 @@ def _own(profile: ProductProfile, main: ProductProfile) -> dict[str, Any]:
 
 
 def _at(at_s: float) -> str:
-    return _instant(round(at_s * 1e6), {})
+    return instant_of(round(at_s * 1e6))
 
 
 def _text(value: float) -> str:

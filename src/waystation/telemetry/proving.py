@@ -5,29 +5,33 @@ Out of range is decided by the readings alone. Everything else can only take min
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from itertools import groupby
 from operator import attrgetter
 
+import numpy as np
+
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import models as m
 from waystation.telemetry import reader
+from waystation.telemetry.folding import judge_columns
 from waystation.telemetry.rules.profile import Profile
 from waystation.telemetry.rules.second_source import OUT, Piece, covered, overlaps, pieces, silences, union, without
-from waystation.telemetry.rules.series import Reading, is_usable
+from waystation.telemetry.rules.series import is_usable
 from waystation.telemetry.rules.space import SpaceJudgement, combined_timeline, judge_space
 from waystation.telemetry.rules.verdict import (
     Gap,
     Kind,
     SensorJudgement,
     Stretch,
-    judge_sensor,
     seconds_by_kind,
 )
 from waystation.telemetry.second_sources import SecondSeries, second_series
 from waystation.telemetry.setup import hold_of, judging_profile, profile_of
+from waystation.telemetry.store import columns
+from waystation.telemetry.store.columns import Columns, Floats
 from waystation.telemetry.store.segments import Stored
 
 BEFORE_US = 1_800_000_000  # no reading holds longer
@@ -57,16 +61,21 @@ class SecondSource:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A judged space and period with its reasons, the rows behind it, and the source classes seen."""
+    """A judged space and period with its reasons, the readings behind it, and the source classes seen."""
 
     judgement: SpaceJudgement
     timeline: tuple[Stretch, ...]
     reasons: tuple[Reason, ...]
-    rows: dict[str, list[Stored]]
+    readings: dict[str, Columns]
     source_classes: tuple[str, ...]
     hold_s: dict[str, float]
     second: tuple[SecondSource, ...] = ()
     limits_c: tuple[float, float] = (float("-inf"), float("inf"))
+
+    @property
+    def rows(self) -> dict[str, list[Stored]]:
+        """The stored rows of each sensor."""
+        return {code: held.rows() for code, held in self.readings.items()}
 
     @property
     def verdict(self) -> str:
@@ -94,46 +103,46 @@ def judging_sensors(space: Space, start: datetime, end: datetime) -> list[Sensor
 
 
 def prove(
-    space: Space, start: datetime, end: datetime, *, closed: bool = False, stored: Sequence[Stored] | None = None
+    space: Space,
+    start: datetime,
+    end: datetime,
+    *,
+    closed: bool = False,
+    stored: Sequence[Stored] | Mapping[str, Columns] | None = None,
 ) -> Proof | None:
     """Judge a space over [start, end]; None when no sensor judges it.
 
     `closed` is the form that goes to an auditor: a sensor's last reading covers nothing, because no later one shows
-    that the sensor still measured. `stored` are the rows of the period when they are read already (`rows_of`).
+    that the sensor still measured. `stored` is what was read already: rows in order, or columns by sensor.
     """
     sensors = judging_sensors(space, start, end)
     if not sensors or space.profile is None:
         return None
     begin_s, end_s = start.timestamp(), end.timestamp()
-    held = rows_of(space, sensors, start, end, closed=closed) if stored is None else stored
-    rows = {s.code: list[Stored]() for s in sensors}
-    for code, found in groupby(held, key=attrgetter("sensor")):
-        if code in rows:
-            rows[code] = list(found)
+    held = _by_sensor(sensors, columns_of(space, sensors, start, end, closed=closed) if stored is None else stored)
     offsets = offsets_of(sensors)
     judged, reasons = [], list[Reason]()
     for sensor in sensors:
-        profile = judging_profile(sensor)
+        profile, own = judging_profile(sensor), held[sensor.code]
         assert profile is not None
-        readings = [
-            Reading(r.observed_us / 1e6, corrected(r.value, offsets.get(sensor.code, 0.0))) for r in rows[sensor.code]
-        ]
-        one = _judge(readings, profile, hold_of(sensor), (begin_s, end_s), closed)
+        values = all_corrected(own.value, offsets.get(sensor.code, 0.0))
+        one = _judge(own.at_s, values, profile, hold_of(sensor), (begin_s, end_s), closed)
         judged.append(one)
-        reasons += _reasons(sensor, rows[sensor.code], begin_s, end_s)
+        reasons += _reasons(sensor, own, begin_s, end_s)
     reasons += _space_reasons(space, begin_s, end_s)
     second = _second_sources(space, start, end, closed)
     limits = [Stretch(r.start_s, r.end_s, Kind.GAP) for r in reasons if r.end_s > r.start_s]
     reasons += _silent_reasons(sensors, judged, second, tuple(space.profile.source_classes))
     judgement, timeline = _together(judged, second, limits)
-    classes = {r.source_class for found in rows.values() for r in found} | {s.series.source_class for s in second}
+    classes = {own.sources[i] for own in held.values() for i in np.unique(own.source)}
+    classes |= {s.series.source_class for s in second}
     holds = {s.code: hold_of(s) for s in sensors}
     ordered = tuple(sorted(reasons, key=lambda r: r.start_s))
     return Proof(
         judgement,
         timeline,
         ordered,
-        rows,
+        held,
         tuple(sorted(classes)),
         holds,
         second,
@@ -141,16 +150,25 @@ def prove(
     )
 
 
+def _by_sensor(sensors: Sequence[Sensor], stored: Sequence[Stored] | Mapping[str, Columns]) -> dict[str, Columns]:
+    """The readings of each of these sensors; one of which nothing is stored has none."""
+    if isinstance(stored, Mapping):
+        return {s.code: stored[s.code] if s.code in stored else columns.of_rows(s.code, ()) for s in sensors}
+    rows = {code: list(found) for code, found in groupby(stored, key=attrgetter("sensor"))}
+    return {s.code: columns.of_rows(s.code, rows.get(s.code, ())) for s in sensors}
+
+
 def _second_sources(space: Space, start: datetime, end: datetime, closed: bool) -> tuple[SecondSource, ...]:
     assert space.profile is not None
     profile, period = profile_of(space.profile), (start.timestamp(), end.timestamp())
     found = []
     for series in second_series(space, start, end):
-        readings = [Reading(r.at_s, r.value_c) for r in series.readings]
+        instants = np.array([r.at_s for r in series.readings], dtype=np.float64)
+        values = np.array([r.value_c for r in series.readings], dtype=np.float64)
         allowed = series.source_class in space.profile.source_classes
         inside = pieces(series.readings, profile, series.hold_s, period, allowed=allowed, closed=closed)
         if inside:
-            judged = _judge(readings, profile, series.hold_s, period, closed)
+            judged = _judge(instants, values, profile, series.hold_s, period, closed)
             found.append(SecondSource(series, judged, tuple(inside)))
     return tuple(found)
 
@@ -215,12 +233,12 @@ def _why_not(piece: Piece, series: SecondSeries, classes: Sequence[str]) -> str:
     return "; too near a limit to prove anything, or beyond it"
 
 
-def rows_of(
+def columns_of(
     space: Space, sensors: Sequence[Sensor], start: datetime, end: datetime, *, closed: bool = False
-) -> list[Stored]:
-    """The stored rows that judging these sensors of a site over [start, end] may need, by sensor and instant."""
+) -> dict[str, Columns]:
+    """The readings that judging these sensors of a site over [start, end] may need, by sensor."""
     from_us, to_us = round(start.timestamp() * 1e6) - BEFORE_US, round(end.timestamp() * 1e6) + 1
-    return reader.readings(space.site_id, [s.code for s in sensors], from_us, to_us + (AFTER_US if closed else 0))
+    return reader.by_columns(space.site_id, [s.code for s in sensors], from_us, to_us + (AFTER_US if closed else 0))
 
 
 def offsets_of(sensors: Sequence[Sensor]) -> dict[str, float]:
@@ -239,17 +257,22 @@ def corrected(value: float | None, offset_c: float) -> float | None:
     return (LARGEST_C if found > 0 else -LARGEST_C) if is_usable(value) else None
 
 
+def all_corrected(values: Floats, offset_c: float) -> Floats:
+    """`corrected` of a column; NaN where nothing was measured."""
+    return np.where(np.isfinite(values), np.clip(values + offset_c, -LARGEST_C, LARGEST_C), np.nan)
+
+
 def _judge(
-    readings: Sequence[Reading], profile: Profile, hold_s: float, period: tuple[float, float], closed: bool
+    at_s: Floats, values: Floats, profile: Profile, hold_s: float, period: tuple[float, float], closed: bool
 ) -> SensorJudgement:
     begin_s, end_s = period
-    usable = [r.at_s for r in readings if r.value_c is not None] if closed else []
+    usable = at_s[np.isfinite(values)].tolist() if closed else []
     if not closed or (usable and usable[-1] > end_s):
-        return judge_sensor(readings, profile, hold_s, begin_s, end_s)
+        return judge_columns(at_s, values, profile, hold_s, begin_s, end_s)
     last_s = max(begin_s, min(usable[-1], end_s)) if usable else begin_s
     if last_s == end_s:
-        return judge_sensor(readings, profile, hold_s, begin_s, end_s)
-    one = judge_sensor([r for r in readings if r.at_s <= last_s], profile, hold_s, begin_s, last_s)
+        return judge_columns(at_s, values, profile, hold_s, begin_s, end_s)
+    one = judge_columns(at_s, values, profile, hold_s, begin_s, last_s)
     tail = Stretch(last_s, end_s, Kind.GAP)
     return replace(
         one,
@@ -261,7 +284,7 @@ def _judge(
     )
 
 
-def _reasons(sensor: Sensor, rows: Sequence[Stored], begin_s: float, end_s: float) -> list[Reason]:
+def _reasons(sensor: Sensor, held: Columns, begin_s: float, end_s: float) -> list[Reason]:
     found = []
     for doubt in m.Doubt.objects.filter(sensor=sensor).exclude(decision="readings_stand"):
         until = doubt.ended_at.timestamp() if doubt.ended_at else end_s
@@ -269,19 +292,22 @@ def _reasons(sensor: Sensor, rows: Sequence[Stored], begin_s: float, end_s: floa
             _cut(doubt.started_at.timestamp(), until, begin_s, end_s, sensor.code, f"{doubt.kind}: {doubt.detail}")
         )
     found += _uncertified(sensor, begin_s, end_s)
-    found += _unaccepted(sensor, rows, begin_s, end_s)
+    found += _unaccepted(sensor, held, begin_s, end_s)
     return [r for r in _joined(found) if r.end_s > r.start_s]
 
 
-def _unaccepted(sensor: Sensor, rows: Sequence[Stored], begin_s: float, end_s: float) -> list[Reason]:
+def _unaccepted(sensor: Sensor, held: Columns, begin_s: float, end_s: float) -> list[Reason]:
     """The time that stands on readings of a source class which the profile does not accept.
 
     Such a reading stands until the next instant with a usable one; whatever else was said at its own instant.
     """
     allowed = set(sensor.space.profile.source_classes)  # type: ignore[union-attr]
+    refused = [number for number, name in enumerate(held.sources) if name not in allowed]
+    if not np.any(np.isin(held.source, refused)):
+        return []
     hold_s, until_s, following_s = hold_of(sensor), float("inf"), float("inf")
     found = []
-    for row in reversed(rows):
+    for row in reversed(held.rows()):
         if row.value is None or not is_usable(row.value):
             continue
         at_s = row.observed_us / 1e6

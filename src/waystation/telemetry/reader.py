@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import Max
 
 from waystation.telemetry import stores
 from waystation.telemetry.models import Segment
-from waystation.telemetry.store import segments
+from waystation.telemetry.store import columns, segments
+from waystation.telemetry.store.columns import Columns
 from waystation.telemetry.store.log import Frame, Position
 from waystation.telemetry.store.segments import Stored
+
+Found = TypeVar("Found")
 
 
 def rows_of(frame: Frame) -> Iterator[Stored]:
@@ -36,12 +40,34 @@ def readings_of_sites(codes: Mapping[UUID, Sequence[str]], from_us: int, to_us: 
     return _of_sites(codes, from_us, to_us, None)
 
 
+def by_columns(site_id: UUID, sensors: Sequence[str], from_us: int, to_us: int) -> dict[str, Columns]:
+    """`readings` as columns, by sensor; one without any is left out."""
+    codes = {site_id: sensors}
+
+    def read(sealed: Mapping[UUID, int]) -> dict[str, Columns]:
+        paths = [stores.segment_path(p) for p in _segment_paths(site_id, from_us, to_us)]
+        found = columns.read(paths, sensors, from_us, to_us)
+        rest: dict[str, list[Stored]] = {}
+        for row in _tail(codes, sealed, from_us, to_us, None):
+            rest.setdefault(row.sensor, []).append(row)
+        for code, rows in rest.items():
+            late = columns.of_rows(code, rows)
+            found[code] = (columns.joined(found[code], late) if code in found else late).in_order()
+        return found
+
+    return _settled(codes, read)
+
+
 def _of_sites(codes: Mapping[UUID, Sequence[str]], from_us: int, to_us: int, up_to: Position | None) -> list[Stored]:
+    return _settled(codes, lambda sealed: _read(codes, sealed, from_us, to_us, up_to))
+
+
+def _settled(site_ids: Collection[UUID], read: Callable[[Mapping[UUID, int]], Found]) -> Found:
     """Segments, then the log behind them. A file may be sealed and dropped between the two: then it is read again."""
-    sealed = _sealed(codes)
+    sealed = _sealed(site_ids)
     while True:
-        found = _read(codes, sealed, from_us, to_us, up_to)
-        before, sealed = sealed, _sealed(codes)
+        found = read(sealed)
+        before, sealed = sealed, _sealed(site_ids)
         if sealed == before:
             return found
 
@@ -54,14 +80,21 @@ def _read(
         paths = [stores.segment_path(p) for p in _segment_paths(site_id, from_us, to_us)]
         found += segments.read(paths, some, from_us, to_us)
     kept = len(found)
+    found += _tail(codes, sealed, from_us, to_us, up_to)
+    return found if len(codes) == 1 and len(found) == kept else segments.in_order(found)
+
+
+def _tail(
+    codes: Mapping[UUID, Sequence[str]], sealed: Mapping[UUID, int], from_us: int, to_us: int, up_to: Position | None
+) -> Iterator[Stored]:
+    """What the log holds behind the segments, in the order of arrival."""
     wanted = {str(site_id): (set(some), sealed.get(site_id, 0)) for site_id, some in codes.items()}
     for frame, position in stores.log().read(Position(min((n for _, n in wanted.values()), default=0) + 1, 0)):
         if up_to is not None and position > up_to:
             break
         some_of, file = wanted.get(frame.head["site"], (set(), 0))
         if some_of and position.file > file:
-            found += [r for r in rows_of(frame) if r.sensor in some_of and from_us <= r.observed_us < to_us]
-    return found if len(codes) == 1 and len(found) == kept else segments.in_order(found)
+            yield from (r for r in rows_of(frame) if r.sensor in some_of and from_us <= r.observed_us < to_us)
 
 
 def _sealed(site_ids: Collection[UUID]) -> dict[UUID, int]:

@@ -10,7 +10,7 @@ from django.conf import settings
 from waystation import wiring
 from waystation.access.queries import system_authority
 from waystation.alarms import actions as alarms
-from waystation.evidence import outbox, sequencer, stream
+from waystation.evidence import outbox, sequencer, stream, witnesses
 from waystation.journeys import runs, webhooks
 from waystation.journeys.reading import Rounds
 from waystation.spares.actions import hold
@@ -44,6 +44,7 @@ def loops_beside() -> list[Loop]:
     hours = Hours()
     return [
         Loop("webhooks", 1.0, send_webhooks),
+        Loop("witnesses", 2.0, ask_witnesses),
         Loop("hours", 10.0, lambda now: keep_hours(hours, now)),
     ]
 
@@ -81,6 +82,11 @@ def send_webhooks(now: datetime) -> int:
         timedelta(days=settings.WEBHOOK_PAUSE_DAYS),
         lambda: time.monotonic() - begin > WEBHOOKS_WITHIN_S,
     )
+
+
+def ask_witnesses(now: datetime) -> int:
+    """Show the newest heads to the witnesses that have not cosigned them."""
+    return witnesses.ask_all(now, wiring.witness_line)
 
 
 def seal_readings(now: datetime) -> int:

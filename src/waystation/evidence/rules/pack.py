@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Mapping
 from hashlib import sha256
+from io import BytesIO
 from zlib import crc32
 
 from waystation.kernel.canonical import canonical
@@ -91,19 +92,30 @@ def manifest(members: Mapping[str, bytes]) -> bytes:
     return "".join(f"{digest(members[p])}  {p}\n" for p in sorted(members) if p != MANIFEST).encode()
 
 
-def build_pack(members: Mapping[str, bytes]) -> bytes:
-    """The archive of these members and their MANIFEST; missing or misnamed members are refused."""
+def build_pack(members: dict[str, bytes], *, drain: bool = False) -> bytes:
+    """The archive of these members and their MANIFEST; missing or misnamed members are refused.
+
+    With `drain` the dict is empty afterwards, and no member is held twice while the archive grows.
+    """
     for name in REQUIRED:
         if name not in members:
             raise BadInput("evidence.pack_member", f"The pack has no {name}.", field="members", value=name)
     for name in members:
         if not _NAME.fullmatch(name) or name == MANIFEST:
             raise BadInput("evidence.pack_member", f"{name!r} cannot be a member.", field="members", value=name)
-    return archive({**members, MANIFEST: manifest(members)})
+    whole = {**members, MANIFEST: manifest(members)}
+    if drain:
+        members.clear()
+    return _archive(whole)
 
 
 def archive(members: Mapping[str, bytes]) -> bytes:
     """A stored zip of exactly these members, the same bytes every time."""
+    return _archive(dict(members))
+
+
+def _archive(members: dict[str, bytes]) -> bytes:
+    """The archive; each member leaves the dict as it is written."""
     total = sum(len(content) + 2 * len(name) + 76 for name, content in members.items())
     if len(members) > _MAX_MEMBERS or total > _MAX_BYTES:
         raise TooMuch(
@@ -111,15 +123,16 @@ def archive(members: Mapping[str, bytes]) -> bytes:
             f"A pack of {len(members)} members and {total} bytes does not fit in one archive.",
             "Ask for a shorter period.",
         )
-    body, directory = bytearray(), bytearray()
+    out, directory, count = BytesIO(), bytearray(), len(members)
     for name in sorted(members):
-        content, path = members[name], name.encode("ascii")
+        content, path, at = members.pop(name), name.encode("ascii"), out.tell()
         common = struct.pack(
             "<HHHHIIIHH", 0, 0, 0, _DATE_1980_01_01, crc32(content), len(content), len(content), len(path), 0
         )
         directory += b"PK\x01\x02" + struct.pack("<HH", 0x0314, 20) + common
-        directory += struct.pack("<HHHII", 0, 0, 0, _MODE_0644, len(body)) + path
-        body += b"PK\x03\x04" + struct.pack("<H", 20) + common + path + content
-    count = len(members)
-    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, count, count, len(directory), len(body), 0)
-    return bytes(body + directory + end)
+        directory += struct.pack("<HHHII", 0, 0, 0, _MODE_0644, at) + path
+        out.write(b"PK\x03\x04" + struct.pack("<H", 20) + common + path)
+        out.write(content)
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, count, count, len(directory), out.tell(), 0)
+    out.write(directory + end)
+    return out.getvalue()

@@ -23,7 +23,7 @@ MEMBER = re.compile(
 def read_archive(data: bytes) -> Members:
     """The members of a canonical stored zip; any other byte anywhere is refused, naming the member it belongs to."""
     listed = _listed(data)
-    members: Members = {}
+    members = Members()
     placed: dict[int, str] = {}
     starts: list[tuple[int, str]] = []
     at, last, directory = 0, "", bytearray()
@@ -89,7 +89,7 @@ def _listed(data: bytes) -> dict[int, str]:
 def check_manifest(members: Members) -> Iterator[Refused]:
     """MANIFEST lists every other member with its digest, and the pack has what a pack must have."""
     yield from (Refused(name, "is missing") for name in REQUIRED if name not in members)
-    digests = {name: sha256(content).hexdigest() for name, content in members.items() if name != "MANIFEST"}
+    digests = {name: members.digest(name) for name in members if name != "MANIFEST"}
     right = [f"{digests[name]}  {name}" for name in sorted(digests)]
     lines = bytes(members.get("MANIFEST", b"")).decode("utf-8", "replace").split("\n")
     if lines == [*right, ""]:

@@ -117,7 +117,7 @@ def check_continuity(members: Members, trust: Trust, head: Head) -> str:
 
 def check_bindings(members: Members, entries: Entries) -> Iterator[Refused]:
     """Claim, keys, verifier, records and readings are, by digest and path, what proven entries name."""
-    claim = sha256(members["claim.json"]).hexdigest()
+    claim = members.digest("claim.json")
     facts = [(e.get("kind"), e["facts"]) for e in entries.values() if isinstance(e.get("facts"), dict)]
     made = [f for kind, f in facts if kind == PACK_MADE and f.get("claim_sha256") == claim]
     if not made:
@@ -125,8 +125,8 @@ def check_bindings(members: Members, entries: Entries) -> Iterator[Refused]:
         return
     named = {pair for f in made[:1] if isinstance(f.get("members"), dict) for pair in _texts(f["members"].items())}
     exported = set(_texts((f.get("path"), f.get("sha256")) for kind, f in facts if kind in EXPORTS))
-    for name, content in members.items():
-        pair = (name, sha256(content).hexdigest())
+    for name in members:
+        pair = (name, members.digest(name))
         if (name in BOUND and pair not in named) or (name.startswith("readings/") and pair not in named | exported):
             yield Refused(name, "no proven entry of the log names this file with this content")
     yield from (

@@ -5,13 +5,28 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
-Members = dict[str, memoryview]
 TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{6})?Z"
 DECIMAL = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,20})?")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
+
+
+class Members(dict[str, memoryview]):
+    """The members of a pack by name; the digest of each is worked out once."""
+
+    def __init__(self, members: Mapping[str, Any] | None = None) -> None:
+        super().__init__(members or {})
+        self._digests: dict[str, str] = {}
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of a member in hexadecimal."""
+        if name not in self._digests:
+            self._digests[name] = sha256(self[name]).hexdigest()
+        return self._digests[name]
 
 
 class Refused(Exception):

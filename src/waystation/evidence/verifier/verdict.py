@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 
 from waystation.evidence.verifier.strict import TIME, Members, Refused, instant, read_json, real
@@ -87,8 +86,7 @@ class Sensor:
         """The next usable reading; it ends the cover of the one before."""
         proves = self.profile.proves(value_c, source)
         if proves and self._steady(at):
-            self._last = at, False, True
-            self.readings += 1
+            self.pass_over(1, at)
             return
         outside = self.profile.excess(value_c) > 0
         self._cover(at, self.profile.hold_us)
@@ -96,6 +94,11 @@ class Sensor:
             self._follow(at, value_c, outside)
             self.readings += 1
         self._last = at, outside, proves
+
+    def pass_over(self, count: int, at: int) -> None:
+        """Count readings, the last at `at`, that each only continued proven time."""
+        self._last = at, False, True
+        self.readings += count
 
     def close(self) -> None:
         """After the last reading, which covers nothing."""
@@ -201,6 +204,9 @@ def judge_sensor(name: str, content: memoryview, profile: Profile, only_good: bo
     return sensor
 
 
+Judge = Callable[[str, memoryview, Profile, bool], Sensor]
+
+
 def length_us(spans: Iterable[Span]) -> int:
     """The length of the union of spans."""
     total, reached = 0, -(2**63)
@@ -251,14 +257,14 @@ def unproven(sensors: dict[str, Sensor], claim: dict[str, Any]) -> tuple[list[Sp
     return open_, {name: length_us(spans) for name, spans in lent.items()}
 
 
-def judge_pack(members: Members) -> tuple[str, dict[str, Any], list[str]]:
+def judge_pack(members: Members, judge: Judge = judge_sensor) -> tuple[str, dict[str, Any], list[str]]:
     """The verdict over all sensors, the facts of the claim, and what it says it does not prove.
 
     At each moment the worst sensor counts. A claim that differs from its readings in anything is refused.
     """
     claim = read_json(members, "claim.json", dict)
     try:
-        sensors = _judged(members, claim)
+        sensors = _judged(members, claim, judge)
         doubts = [_doubt(claim, item) for item in claim["not_proven"]]
         whole = Profile.read(claim)
         out_us = length_us(span for s in sensors.values() for span in s.out)
@@ -273,9 +279,12 @@ def judge_pack(members: Members) -> tuple[str, dict[str, Any], list[str]]:
         }
         _compare(claim, verdict, minutes, sensors)
         conditional = _conditional(claim)
+        instant(claim.get("unwitnessed_since", claim["from"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refused("claim.json", f"the claim does not stand: {type(error).__name__} {error}") from error
     facts = {name: claim[name] for name in ("network", "site", "spaces", "from", "to", "profile", "source_classes")}
+    if "unwitnessed_since" in claim:
+        facts["unwitnessed_since"] = claim["unwitnessed_since"]
     counts = {"sensors": len(sensors), "readings": sum(s.readings for s in sensors.values())}
     excursions = sum(len(s.excursions) for s in sensors.values())
     facts = {**facts, "conditional": conditional, **minutes, **counts, "excursions": excursions}
@@ -303,7 +312,7 @@ def _conditional(claim: dict[str, Any]) -> bool:
     return bool(claim["not_checked"])
 
 
-def _judged(members: Members, claim: dict[str, Any]) -> dict[str, Sensor]:
+def _judged(members: Members, claim: dict[str, Any], judge: Judge) -> dict[str, Sensor]:
     """Each sensor's period by its name; the claim must list exactly the readings that are in the pack."""
     if claim["schema"] != "waystation.pack/1":
         raise ValueError(f"its schema is {claim['schema']!r}")
@@ -315,12 +324,12 @@ def _judged(members: Members, claim: dict[str, Any]) -> dict[str, Sensor]:
         raise Refused(name, "the claim and the pack do not hold the same readings")
     sensors = {}
     for name, item in sorted(listed.items()):
-        if item["sha256"] != sha256(members[name]).hexdigest() or name != f"readings/{item['sensor']}.csv":
+        if item["sha256"] != members.digest(name) or name != f"readings/{item['sensor']}.csv":
             raise Refused(name, "is not the file that the claim rests on")
         is_second = "second_source" in item
         if is_second and not (isinstance(item["second_source"], str) and item["second_source"]):
             raise ValueError("a second source names its instrument")
-        sensors[item["sensor"]] = judge_sensor(name, members[name], Profile.read(claim, item), is_second)
+        sensors[item["sensor"]] = judge(name, members[name], Profile.read(claim, item), is_second)
     return sensors
 
 

@@ -26,7 +26,7 @@ from waystation.evidence.verifier.archive import check_manifest, read_archive
 from waystation.evidence.verifier.log import check_bindings, check_continuity, check_entries, check_records
 from waystation.evidence.verifier.strict import Refused, real
 from waystation.evidence.verifier.trust import Head, Trust, check_checkpoint, check_policy, read_trust
-from waystation.evidence.verifier.verdict import judge_pack
+from waystation.evidence.verifier.verdict import Judge, judge_pack, judge_sensor
 
 WORDS = {"in_range_proven": "in range, proven", "out_of_range": "OUT OF RANGE", "not_proven": "NOT PROVEN"}
 
@@ -53,7 +53,8 @@ class Report:
         if not self.ok:
             return "REFUSED. This pack proves nothing: " + "; ".join(str(r) for r in self.refusals[:3])
         f = self.facts
-        doubt = " UNWITNESSED: only the log's own signature vouches for it." if self.unwitnessed else ""
+        since = f" since {f['unwitnessed_since']}" if "unwitnessed_since" in f else ""
+        doubt = f" UNWITNESSED{since}: only the log's own signature vouches for it." if self.unwitnessed else ""
         condition = ", on the conditions named below" if f["conditional"] else ""
         where = f"{f['site']}, {', '.join(f['spaces'])}"
         return f"VERIFIED. {where}, {f['from']} to {f['to']}: {WORDS[str(self.verdict)]}{condition}.{doubt}"
@@ -77,18 +78,21 @@ class Report:
         return "\n".join(shown) + "\n"
 
 
-def verify_pack(data: bytes, trust: dict[str, Any]) -> Report:
-    """Check a pack's bytes against an auditor's trust file; TrustError only when the trust file cannot be used."""
+def verify_pack(data: bytes, trust: dict[str, Any], judge: Judge = judge_sensor) -> Report:
+    """Check a pack's bytes against an auditor's trust file; TrustError only when the trust file cannot be used.
+
+    `judge` works out what a readings member says; every judge finds the same.
+    """
     own = read_trust(trust)
     report = Report()
     try:
-        _verify(data, own, report)
+        _verify(data, own, report, judge)
     except Refused as refusal:
         report.refusals.append(refusal)
     return report
 
 
-def _verify(data: bytes, own: Trust, report: Report) -> None:
+def _verify(data: bytes, own: Trust, report: Report, judge: Judge) -> None:
     """All checks in order; each rests on those before it, so the first that fails is the last."""
     members = read_archive(data)
     report.refusals.extend(check_manifest(members))
@@ -110,7 +114,7 @@ def _verify(data: bytes, own: Trust, report: Report) -> None:
     report.proven.append(
         "The log vouches for the claim, the readings, the records and this verifier's copy, by digest."
     )
-    report.verdict, facts, doubts = judge_pack(members)
+    report.verdict, facts, doubts = judge_pack(members, judge)
     report.facts.update(facts)
     report.not_proven.extend(doubts)
     report.proven.append(
@@ -154,11 +158,11 @@ def main(words: list[str] | None = None) -> int:
     return run(args.pack, args.trust, args.json)
 
 
-def run(pack_path: str, trust_path: str, as_json: bool) -> int:
+def run(pack_path: str, trust_path: str, as_json: bool, judge: Judge = judge_sensor) -> int:
     """Check the pack at a path and print the report: 0 verified, 1 refused, 2 when a file cannot be used."""
     try:
         with open(trust_path, "rb") as trust_file, open(pack_path, "rb") as pack_file:
-            report = verify_pack(pack_file.read(), json.loads(trust_file.read()))
+            report = verify_pack(pack_file.read(), json.loads(trust_file.read()), judge)
     except (OSError, ValueError, RecursionError) as error:
         sys.stderr.write(f"verify: {error}\n  next: check the two paths, and that the trust file is yours.\n")
         return 2

@@ -7,6 +7,7 @@ unknown time inside a run.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from waystation.telemetry.rules.profile import DurationRule
 
@@ -95,7 +96,7 @@ class RuleFold:
         """A reading (any of its values may satisfy the rule) that covers begin to end."""
         rule = self._rule
         value = hottest_c if rule.op[0] == ">" else coldest_c
-        if not _holds(rule.op, value, rule.limit_c):
+        if not holds(rule.op, value, rule.limit_c):
             self._close()
             return
         if not self._open:
@@ -148,7 +149,8 @@ class RuleFold:
             self._open = False
 
 
-def _holds(op: str, value: float, limit: float) -> bool:
+def holds(op: str, value: Any, limit: float) -> Any:
+    """Whether a value, or each of a column, passes a rule's limit."""
     if op == ">":
         return value > limit
     if op == ">=":

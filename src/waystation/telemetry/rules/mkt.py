@@ -42,6 +42,12 @@ class MktSum:
             self._scaled = (self._scaled * exp(self._peak - power) if self._scaled else 0.0) + weight
             self._peak = power
 
+    def count(self, weight: float, weighted_c: float, peak: float, scaled: float) -> None:
+        """Count many values at once: their weights, weighted values, largest power, and the terms scaled by that."""
+        other = MktSum(self.dh_over_r_k)
+        other.weight, other._weighted_c, other._peak, other._scaled = weight, weighted_c, peak, scaled
+        self.merge(other)
+
     def copy(self) -> MktSum:
         """The same sum, to go on from here without changing this one."""
         other = MktSum(self.dh_over_r_k)

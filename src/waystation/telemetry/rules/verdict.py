@@ -131,6 +131,23 @@ class SensorFold:
             self._settle(newest, at_s, "no_reading")
         self._at, self._coldest, self._hottest, self._unusable_at = at_s, value_c, value_c, None
 
+    def pass_over(
+        self, at_s: float, value_c: float, count: int, coldest_c: float, hottest_c: float, kinetic: MktSum
+    ) -> None:
+        """Take `count` readings at once that all continue the newest, and the one before it: later, in range, proven,
+        each within the hold of the one before, beyond no rule's limit, and none of them before `from_s`.
+
+        `at_s` and `value_c` are the last one's; the extremes and `kinetic` are of those that they cover: the newest
+        and all but the last.
+        """
+        assert self._at is not None
+        self._judged[Kind.PROVEN] += count
+        self._stretch(self._at, at_s, Kind.PROVEN)
+        self._kinetic.merge(kinetic)
+        self._min_c = coldest_c if self._min_c is None else min(self._min_c, coldest_c)
+        self._max_c = hottest_c if self._max_c is None else max(self._max_c, hottest_c)
+        self._at, self._coldest, self._hottest = at_s, value_c, value_c
+
     def copy(self) -> SensorFold:
         """The same state, independent of this one: a checkpoint to replay late data from."""
         other = SensorFold(self.profile, self.hold_s, self.from_s)

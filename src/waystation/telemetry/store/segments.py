@@ -58,7 +58,7 @@ def write(path: Path, rows: Sequence[Stored]) -> str:
     }
     with duckdb.connect() as connection:
         connection.register("batch", table)
-        connection.execute(f"COPY (SELECT * FROM batch) TO '{_quoted(partial)}' (FORMAT parquet, COMPRESSION zstd)")
+        connection.execute(f"COPY (SELECT * FROM batch) TO {quoted(partial)} (FORMAT parquet, COMPRESSION zstd)")
     with partial.open("rb+") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         os.fsync(file.fileno())
@@ -76,7 +76,7 @@ def read(paths: Sequence[Path], sensors: Sequence[str], from_us: int, to_us: int
     present = [path for path in paths if path.exists()]
     if not present or not sensors:
         return []
-    files = ", ".join(f"'{_quoted(path)}'" for path in present)
+    files = ", ".join(quoted(path) for path in present)
     query = (
         f"SELECT {', '.join(COLUMNS)} FROM read_parquet([{files}]) "
         "WHERE sensor IN (SELECT unnest($sensors)) AND observed_us >= $from_us AND observed_us < $to_us "
@@ -100,13 +100,14 @@ def _each_once(rows: Iterable[tuple[Any, ...]]) -> Iterator[Stored]:
         yield Stored(sensor, at_us, value, *row[3:])
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+def quoted(path: Path) -> str:
+    """A path as a literal of SQL."""
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def count(path: Path, from_us: int, to_us: int) -> int:
     """How many readings of a file have from <= instant < to."""
-    query = f"SELECT count(*) FROM read_parquet('{_quoted(path)}') WHERE observed_us >= $a AND observed_us < $b"
+    query = f"SELECT count(*) FROM read_parquet({quoted(path)}) WHERE observed_us >= $a AND observed_us < $b"
     with duckdb.connect() as connection:
         row = connection.execute(query, {"a": from_us, "b": to_us}).fetchone()
     return int(row[0]) if row else 0
