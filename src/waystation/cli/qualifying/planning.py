@@ -21,6 +21,7 @@ from waystation.planning.rules import (
     serial,
     splits,
 )
+from waystation.planning.rules.checks import above_zero
 
 Given = Mapping[str, Any]
 COVERS = (0.8, 0.9, 0.95, 0.99, 0.999)
@@ -138,7 +139,10 @@ def budget_single_site(given: Given) -> dict[str, Any]:
 def budget_two_echelon(given: Given) -> dict[str, Any]:
     """The best for each budget over depots and bases, by the exact law."""
     found = [
-        (float(sku["unit_cost"]), splits.enumerated(_two_echelons(sku, given["transit"]), sku["max_units"]))
+        (
+            above_zero("unit_cost", sku["unit_cost"]),
+            splits.enumerated(_two_echelons(sku, given["transit"]), sku["max_units"]),
+        )
         for sku in given["skus"]
     ]
     costs = [cost for cost, _ in found]
