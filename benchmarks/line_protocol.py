@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.harness import Report, installation, seconds, vendor
 
 WRITERS = 8
-LARGE, SMALL = (40, 1000), (250, 1)  # requests of each writer, lines in a request
+LARGE, SMALL = (10, 1000), (60, 1)  # requests of each writer, lines in a request
 BEGIN_S = int(datetime(2026, 11, 17, 6, 0, tzinfo=UTC).timestamp())
 
 

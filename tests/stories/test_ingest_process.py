@@ -73,7 +73,7 @@ class Writer(threading.Thread):
                 continue
             if status == 204:
                 self.acknowledged |= set(mine)
-            time.sleep(0.1)  # the judge reads every frame of this
+            time.sleep(0.25)  # the judge reads every frame of this
 
 
 def _in_log(folder: Path, sensor: str) -> list[int]:
