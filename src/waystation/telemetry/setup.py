@@ -28,6 +28,8 @@ KINDS = (
     "registry.site_changed",
     "registry.product_profile_changed",
     "registry.profile_approved",
+    "registry.imported",
+    "registry.import_undone",
     "telemetry.probe_bound",
 )
 

@@ -12,6 +12,7 @@ from tests.samples import a_profile
 from waystation.access.queries import system_authority
 from waystation.evidence.models import LogEntry
 from waystation.registry import actions as registry
+from waystation.registry.importing import files
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry.actions import care
 from waystation.telemetry.engine import Engine
@@ -210,6 +211,27 @@ def test_the_marker_names_the_sites_that_changed_and_any_site_when_a_profile_did
     registry.approve_profile(BY, space.profile.pk, now=now, reason="read")
     assert changed_since(before) is None
     assert changed_since(marker()) == set()
+
+
+def test_an_import_and_its_undoing_may_have_changed_any_site(now: datetime) -> None:
+    """A spreadsheet changes how often a site reports: whoever judges looks at its setup again."""
+    space, (probe,) = a_monitored_space(now)
+    deliver(space, minutes(probe, now, [4.0]), now)
+    engine = _judged(space, now)
+    before = marker()
+    assert changed_since(before) == set()
+    table = b"code,name,city,country,lat,lon,zone\ncordoba,Renamed,C,ES,37.9,-4.8,Europe/Madrid\n"
+    fixed = {"network": "iberia", "template": "cold-chain-node", "service_class": "A"}
+    seen = files.preview(BY, "site", table, fixed=fixed)
+    assert seen.count("update") == 1, [p.error for p in seen.plans]
+    made = files.apply(BY, seen, "sites.csv", now=now)
+    assert made is not None
+    assert changed_since(before) is None
+    engine.refresh([space.site_id], now)
+    after = marker()
+    assert changed_since(after) == set()
+    files.undo(BY, made.pk, now=now, reason="wrong file")
+    assert changed_since(after) is None
 
 
 def _entry(number: int, kind: str, space: Space, at: datetime) -> LogEntry:
