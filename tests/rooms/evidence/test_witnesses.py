@@ -120,7 +120,8 @@ def _roll_back(size: int, held: Path) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for trigger in ("evidence_logposition", "evidence_checkpoint", "evidence_cosignature"):
+        tables = ("evidence_logposition", "evidence_checkpoint", "evidence_cosignature")
+        for trigger in tables:
             if connection.vendor == "postgresql":
                 cursor.execute(f"ALTER TABLE {trigger} DISABLE TRIGGER USER")
             else:
@@ -129,6 +130,10 @@ def _roll_back(size: int, held: Path) -> None:
         cursor.execute("DELETE FROM evidence_checkpoint WHERE size > %s", [size])
         cursor.execute("DELETE FROM evidence_logposition WHERE tree_index >= %s", [size])
         cursor.execute("UPDATE evidence_witnessstate SET known_size = %s", [size])
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            for table in tables:
+                cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
     shutil.rmtree(held)
     head = Checkpoint.objects.get(size=size)
     frontier, nodes = merkle.Frontier().grow(digest for _, _, digest in placed.leaves(LOG))
