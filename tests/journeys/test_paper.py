@@ -189,3 +189,36 @@ def test_a_chart_names_midnights_in_the_sites_time_over_a_change_of_clocks() -> 
     for day in range(24, 31):
         assert f">{day} Oct<" in text
     assert ":00<" not in text.split("<path")[0].split("Oct")[0]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("values", "verdict", "sentence"),
+    [
+        ([5.0, 5.1] * 63, "in_range_proven", "fridge-1 of cordoba: between 2 and 8 °C all the time from"),
+        (
+            [5.0] * 60 + [None] * 20 + [5.0] * 45,
+            "not_proven",
+            "fridge-1 of cordoba: that it was between 2 and 8 °C from",
+        ),
+        (
+            [5.0] * 60 + [1.5] + [5.0] * 64,
+            "out_of_range",
+            "fridge-1 of cordoba: out of range for 1.0 min, in 1 excursion,",
+        ),
+    ],
+)
+def test_evd_10_the_claim_is_one_sentence_whatever_the_verdict(
+    values: list[float | None], verdict: str, sentence: str
+) -> None:
+    """Proven, not proven, out: the words, the verdict and the reasons of page one agree."""
+    space, (probe,) = a_monitored_space(START)
+    deliver(space, minutes(probe, START, values), START + 3 * HOUR)
+    judge(Engine(), START + 3 * HOUR)
+    data = evidence_pack.make(system(), "cordoba", START, START + 2 * HOUR, now=START + 5 * HOUR, wait=lambda: None)
+    said = contents(data)
+    assert said["verdict"] == verdict
+    assert said["sentence"].startswith(sentence)
+    assert bool(said["not_proven"]) == (verdict == "not_proven")
+    assert said["spaces"][0]["chart"].count("url(#h)") == (1 if verdict == "not_proven" else 0)
+    assert paper(data).startswith(b"%PDF-")
