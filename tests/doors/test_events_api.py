@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 
@@ -11,6 +10,7 @@ from django.test import Client, RequestFactory
 
 from tests.conftest import START
 from tests.doors.pages import trouble
+from tests.looped import run
 from tests.samples import a_site
 from waystation.access import actions as access
 from waystation.access.models import Person
@@ -118,4 +118,4 @@ def test_a_stream_begins_with_how_to_reconnect(signed_in: SignedIn, clock: FastC
     async def first() -> bytes:
         return await anext(events._follow(RequestFactory().get(BASE), who, 0))
 
-    assert asyncio.run(first()) == b"retry: 2000\n\n"
+    assert run(first()) == b"retry: 2000\n\n"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.looped import run
 from waystation.api.line_door import WRITTEN, Asked, Reply
 from waystation.api.line_server import Bounds, LineServer
 from waystation.telemetry.rules.batch import MOST_BYTES
@@ -69,7 +70,7 @@ def test_int_05_what_comes_while_one_group_is_stored_is_the_next_group() -> None
         store.go.set()
         return [(await one)[0] for one in (first, *others)]
 
-    assert asyncio.run(story()) == [204] * 61
+    assert run(story()) == [204] * 61
     assert [len(group) for group in store.groups] == [1, 60]
     assert store.groups[1] == [f"{n}".encode() for n in range(60)]
 
@@ -82,7 +83,7 @@ def test_int_05_a_group_has_a_bound() -> None:
         server = LineServer(store, Bounds(in_a_group=7))
         await asyncio.gather(*(_send(server, f"{n}".encode()) for n in range(40)))
 
-    asyncio.run(story())
+    run(story())
     assert max(len(group) for group in store.groups) <= 7
     assert sorted(int(body) for group in store.groups for body in group) == list(range(40))
 
@@ -101,7 +102,7 @@ def test_int_05_past_the_bound_it_is_429_with_a_time_to_come_again(bounds: Bound
         store.go.set()
         return [refused, *[await one for one in held], await _send(server)]
 
-    refused, *others = asyncio.run(story())
+    refused, *others = run(story())
     assert (refused[0], refused[1]["retry-after"]) == (429, "1")
     assert json.loads(refused[2])["code"] == "telemetry.queue_full"
     assert [status for status, _, _ in others] == [204] * 6
@@ -119,7 +120,7 @@ def test_int_05_a_group_that_fails_is_acknowledged_to_nobody_and_the_next_one_is
         store.breaks = False
         return list(failed), (await _send(server))[0]
 
-    failed, after = asyncio.run(story())
+    failed, after = run(story())
     assert {status for status, _, _ in failed} == {503}
     assert all("retry-after" in headers for _, headers, _ in failed)
     assert after == 204
@@ -136,7 +137,7 @@ def test_int_05_a_body_comes_in_any_pieces_and_never_past_the_limit() -> None:
         large = await _send(server, b"x" * (MOST_BYTES + 1), parts=3)
         return [whole[0], large[0]]
 
-    assert asyncio.run(story()) == [204, 413]
+    assert run(story()) == [204, 413]
     assert store.groups == [[b"x" * 1000]]
 
 
@@ -158,7 +159,7 @@ def test_int_05_half_a_body_is_nothing() -> None:
         await server(scope, receive, send)
         assert (await _send(server))[0] == 204
 
-    asyncio.run(story())
+    run(story())
     assert store.groups == [[b"t v=1"]]
 
 
@@ -180,7 +181,7 @@ def test_int_05_the_ingest_port_has_the_write_paths_and_no_other(method: str, pa
     async def story() -> tuple[int, dict[str, str], bytes]:
         return await _send(LineServer(Store()), path=path, method=method)
 
-    found, _, body = asyncio.run(story())
+    found, _, body = run(story())
     assert found == status
     if status == 404:
         assert set(json.loads(body)) >= {"code", "message", "next_step"}
