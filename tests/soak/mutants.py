@@ -54,7 +54,7 @@ TARGETS = {
     ),
     "mutants-verdict": Target(
         tuple(f"waystation.telemetry.rules.{name}" for name in ("verdict", "space", "series")),
-        (f"{_TELEMETRY}/test_verdict_rules.py", f"{_TELEMETRY}/test_compliance_cases.py"),
+        (f"{_TELEMETRY}/test_verdict_rules.py", "tests/doors/test_qualify.py"),
     ),
     "mutants-sequencer": Target(("waystation.evidence.sequencer",), (f"{_EVIDENCE}/test_sequencer.py",), rows=True),
     "mutants-reservation": Target(

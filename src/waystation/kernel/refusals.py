@@ -45,7 +45,7 @@ class PartlyRefused(Refusal):
 
     status = 400
 
-    def __init__(self, code: str, message: str, next_step: str, *, lines: Sequence[Mapping[str, object]]) -> None:
+    def __init__(self, code: str, message: str, next_step: str, *, lines: Sequence[Mapping[str, object]] = ()) -> None:
         super().__init__(code, message, next_step)
         self.lines = lines
 

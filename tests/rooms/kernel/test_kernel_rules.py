@@ -245,7 +245,7 @@ def test_each_kind_of_refusal_has_the_status_that_the_tree_draws() -> None:
         words = line.replace("├──", "").replace("└──", "").split()
         if len(words) > 1 and words[1].isdigit():
             drawn[words[0]] = int(words[1])
-    assert len(drawn) == 8
+    assert len(drawn) == 10
     for name, status in drawn.items():
         assert getattr(refusals, name).status == status
     assert refusals.cannot_record().retry_after_s > 0
