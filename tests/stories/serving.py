@@ -119,6 +119,15 @@ class Served:
         answers = [gateway.send(self._line, self._at_s) for gateway in self._gateways]
         return all(a.is_accepted for a in answers)
 
+    def send_until_refused(self, within_rounds: int = 30) -> None:
+        """Go on until nothing of a round is accepted; what was accepted before is durable, and counts."""
+        for _ in range(within_rounds):
+            accepted = len(self._line.acknowledged)
+            self._round()
+            if len(self._line.acknowledged) == accepted:
+                return
+        raise AssertionError(f"something of each of {within_rounds} rounds was accepted")
+
     def refused_round(self) -> list[Answer]:
         """One round of every gateway; what was answered when nothing was accepted."""
         before = len(self._line.refused)

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -111,21 +112,29 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 class Filler:
-    """Takes all the room there is, to the last byte, and again whatever becomes free, until it is taken away."""
+    """Takes all the room there is, to the last byte, and again whatever becomes free, until it is taken away.
+
+    It writes through one open file, so that it can never reach another file system than the one it was opened on.
+    """
 
     def __init__(self, disk: Path) -> None:
         self._path, self._over = disk / "filler", threading.Event()
+        self._file: BinaryIO | None = None
         self._thread = threading.Thread(target=self._keep, daemon=True)
 
     def start(self) -> None:
         """The disk is full when this returns."""
+        self._file = self._path.open("wb", buffering=0)
         self._fill()
         self._thread.start()
 
     def stop(self) -> None:
-        """All the room is back."""
+        """All the room is back; harmless when it was never taken."""
+        if self._file is None or self._over.is_set():
+            return
         self._over.set()
         self._thread.join()
+        self._file.close()
         self._path.unlink()
 
     def _keep(self) -> None:
@@ -133,24 +142,29 @@ class Filler:
             self._fill()
 
     def _fill(self) -> None:
-        with self._path.open("ab", buffering=0) as file:
-            for size in (1 << 20, 4096, 1):
-                try:
-                    while file.write(b"\0" * size):
-                        pass
-                except OSError:
-                    continue
+        assert self._file is not None
+        for size in (1 << 20, 4096, 1):
+            try:
+                while self._file.write(b"\0" * size):
+                    pass
+            except OSError:
+                continue
 
 
 def test_tel_a_full_disk_is_told_and_survived(tmp_path: Path, small_disk: Path) -> None:
     """No byte is free under database, log and tiles: 503s and the last gasp; with room again all goes on."""
     mailbox = Mailbox()
-    served = serving(small_disk / "data", tmp_path / "served.log", mailbox)
+    served, filler = serving(small_disk / "data", tmp_path / "served.log", mailbox), Filler(small_disk)
+
+    def fail() -> None:
+        filler.start()
+        served.send_until_refused()  # what is left of the page that a file ends in may still take a batch
+
     try:
         served.start()
-        filler = Filler(small_disk)
-        the_story(served, mailbox, filler.start, filler.stop)
+        the_story(served, mailbox, fail, filler.stop)
     finally:
+        filler.stop()
         served.end()
 
 

@@ -148,7 +148,7 @@ def _killed(served: Served, token: str, victims: tuple[str, ...]) -> None:
     acknowledged = set().union(*(w.acknowledged for w in writers))
     stored = {at for probe in probes for at in _in_log(served.folder, probe)}
     print(f"{len(acknowledged)} readings acknowledged through {len(victims)} kills, {len(acknowledged - stored)} lost")
-    assert len(acknowledged) > 50 * LINES
+    assert len(acknowledged) > 10 * LINES
     assert acknowledged <= stored
     assert served.wait_until_judged(within_s=180)["waiting"] == 0
 
