@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -37,14 +36,6 @@ def test_without_ensurepip_the_one_command_is_said_and_the_status_is_1(tmp_path:
     assert "apt-get install -y --no-install-recommends python3-venv" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     assert not (project / ".venv").exists()
-
-
-def test_a_missing_program_is_named_with_the_command_that_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who may not install is told what to install; the run does not go on without it."""
-    monkeypatch.setattr(set_up, "TOOLS", {"no-such-program-here": "its-package", "sh": "dash"})
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(set_up.Missing, match=r"sudo apt-get install -y --no-install-recommends its-package$"):
-        set_up._system_tools()
 
 
 def test_a_program_is_found_on_the_path_and_where_debian_keeps_servers(tmp_path: Path) -> None:
