@@ -26,7 +26,7 @@ from waystation.planning.rules.checks import above_zero
 Given = Mapping[str, Any]
 COVERS = (0.8, 0.9, 0.95, 0.99, 0.999)
 MEANS = range(1, 101)
-TABLED = 14  # known greedy paths end at this many units of one item
+TABLED = 14  # the known greedy paths were tabled to this many units of an item; the library has no such end
 
 
 def single_poisson(given: Given) -> dict[str, Any]:
