@@ -40,6 +40,7 @@ TAKES = {
     "POST /api/v1/alarms/sites/{key}/route_test": "alarms.policy",
     "GET /api/v1/alarms/suppressions": "registry.read",
     "POST /api/v1/alarms/suppressions/preview": "registry.read",
+    "GET /api/v1/discovery/sites/{site}": "registry.read",
     "GET /api/v1/events": "registry.read",
     "GET /api/v1/fleet/drift": "registry.read",
     "GET /api/v1/fleet/onboardings": "registry.read",
