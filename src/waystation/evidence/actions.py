@@ -12,8 +12,9 @@ from uuid import UUID
 
 from django.db import transaction
 
+from waystation.evidence import receipts
 from waystation.evidence.append import INSTALLATION, append
-from waystation.evidence.models import Event, LogEntry, LogOfSite, OutboxMessage
+from waystation.evidence.models import EntryRows, Event, LogEntry, LogOfSite, OutboxMessage
 from waystation.evidence.rows import Row
 from waystation.kernel.authority import Authority
 from waystation.kernel.canonical import canonical, digest, instant, plain
@@ -77,13 +78,15 @@ def record(
     messages: Sequence[NewMessage] = (),
     *,
     entry: NewEntry,
+    removed: Sequence[Row] = (),
 ) -> Receipt:
     """Save the rows of `change` and write events, messages and the entry in one transaction, or none of them.
 
-    Rows are saved in the order given. The leaf names each with the digest of what it held before and holds now.
+    Rows are saved in the order given, then those of `removed` are deleted. The leaf names each with the digest of what
+    it held before and holds now; of a removed row nothing.
     """
     with transaction.atomic():
-        touched = _save(change)
+        touched = [*_save(change), *_remove(removed)]
         leaf = canonical(_leaf(entry, touched, events))
         if len(leaf) > MAX_LEAF_BYTES:
             raise ValueError(
@@ -99,11 +102,14 @@ def record(
             at=entry.at,
         )
         written = append(unwritten, [_event(e, entry) for e in events or (NewEvent(),)])
+        if len(touched) > MAX_ROWS_NAMED:
+            EntryRows.objects.create(entry_id=written.seq, rows=touched)
         if messages:
             rows = [_message(m, entry, written.seq) for m in messages]
             OutboxMessage.objects.bulk_create(rows, ignore_conflicts=True)
     for row in change:
         row.remember()
+    receipts.made(written.seq, bytes(written.leaf_hash))
     return Receipt(written.seq, written.log, bytes(written.leaf_hash).hex(), entry.at)
 
 
@@ -126,6 +132,14 @@ def _save(rows: Sequence[Row]) -> list[dict[str, str]]:
         {"table": row._meta.label, "id": str(row.pk), "before": was, "after": row.digest_after()}
         for row, was in zip(rows, before, strict=True)
     ]
+
+
+def _remove(rows: Sequence[Row]) -> list[dict[str, str]]:
+    touched = []
+    for row in rows:
+        touched.append({"table": row._meta.label, "id": str(row.pk), "before": row.digest_before(), "after": ""})
+        row.delete()
+    return touched
 
 
 def _leaf(entry: NewEntry, touched: list[dict[str, str]], events: Sequence[NewEvent]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The log's key: a 32-byte seed in the installation's secrets, made at `init`, mode 0600."""
+"""The log's key: a 32-byte seed in the installation's secrets (mode 0600), or one in hardware behind `LogKey`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,38 @@ from functools import lru_cache
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.module_loading import import_string
 
+from waystation.evidence.ports import LogKey
 from waystation.evidence.rules import signing
 from waystation.evidence.rules.notes import ED25519, VerifierKey
 from waystation.kernel.refusals import NotReady
 
 
+class FileKey:
+    """A seed in a file."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._public, self._sign = signing.public_of(seed), signing.signer(seed)
+
+    def public(self) -> bytes:
+        """The 32 bytes of the public half."""
+        return self._public
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes over the message."""
+        return self._sign(message)
+
+
+def log_key() -> LogKey:
+    """The key that the settings name; NotReady when the installation has none."""
+    if settings.LOG_KEY:
+        return _named(settings.LOG_KEY_CLASS, settings.LOG_KEY)
+    return FileKey(seed())
+
+
 def seed() -> bytes:
-    """The private seed; NotReady when the installation has none."""
+    """The private seed of a key in a file; NotReady when the installation has none."""
     return _read(Path(settings.DATA) / "secrets" / "log_key")
 
 
@@ -24,6 +48,12 @@ def _read(path: Path) -> bytes:
     return bytes.fromhex(path.read_text().strip())
 
 
+@lru_cache(maxsize=4)
+def _named(dotted: str, uri: str) -> LogKey:
+    made: LogKey = import_string(dotted)(uri)
+    return made
+
+
 def origin(log: str) -> str:
     """The name of a log in its checkpoints: the installation's name and the log's."""
     return f"{settings.INSTALLATION}/{log}"
@@ -31,4 +61,4 @@ def origin(log: str) -> str:
 
 def verifier_key(log: str) -> VerifierKey:
     """The public key of a log, as auditors hold it."""
-    return VerifierKey(origin(log), ED25519, signing.public_of(seed()))
+    return VerifierKey(origin(log), ED25519, log_key().public())

@@ -24,6 +24,13 @@ class LogEntry(models.Model):
         indexes = [models.Index(fields=["kind", "seq"], name="entries_by_kind")]
 
 
+class EntryRows(models.Model):
+    """The rows that an entry of many rows touched: its leaf holds only the digest of this list."""
+
+    entry = models.OneToOneField(LogEntry, on_delete=models.PROTECT, primary_key=True, related_name="touched")
+    rows = models.JSONField()  # [{table, id, before, after}], as leaves of few rows name them
+
+
 class Waiting(models.Model):
     """An entry without a position. The database puts it here with the entry and takes it out with the position."""
 
@@ -86,6 +93,29 @@ class WitnessState(models.Model):
         constraints = [models.UniqueConstraint(fields=["log", "witness"], name="one_state_per_witness")]
 
 
+class TimeStamp(models.Model):
+    """A time-stamping authority's answer over the signed text of a head; it verifies by itself."""
+
+    checkpoint = models.ForeignKey(Checkpoint, on_delete=models.PROTECT, related_name="stamps")
+    log = models.CharField(max_length=64, db_index=True)
+    size = models.BigIntegerField()
+    authority = models.CharField(max_length=254)
+    answer = models.BinaryField()
+    stamped_at = models.DateTimeField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["checkpoint"], name="one_stamp_per_head")]
+
+
+class StampState(models.Model):
+    """When an authority was last asked about a log, and what went wrong then."""
+
+    log = models.CharField(primary_key=True, max_length=64)
+    asked_at = models.DateTimeField()
+    trouble = models.CharField(max_length=400, blank=True)
+
+
 class LogOfSite(models.Model):
     """Which log the entries of a site enter: that of its network."""
 
@@ -108,6 +138,50 @@ class Event(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["seq"], condition=models.Q(position=None), name="events_without_position")]
+
+
+class Hold(Row):
+    """Records that stay whole while somebody needs them: of a site, a space, an incident or a consignment, over a
+    period that may be open at either end. One person asks to lift it, another one lifts it."""
+
+    subject = models.CharField(max_length=12)  # site | space | incident | consignment
+    subject_id = models.UUIDField(db_index=True)
+    name = models.CharField(max_length=160)  # what people call it
+    site_id = models.UUIDField(null=True, db_index=True)  # None: wherever the consignment stood
+    since = models.DateTimeField(null=True)
+    until = models.DateTimeField(null=True)
+    reason = models.TextField()
+    placed_by = models.UUIDField()
+    placed_at = models.DateTimeField()
+    lift_reason = models.TextField(blank=True)
+    lift_asked_by = models.UUIDField(null=True)
+    lift_asked_at = models.DateTimeField(null=True)
+    lifted_by = models.UUIDField(null=True)
+    lifted_at = models.DateTimeField(null=True, db_index=True)
+
+    class Meta:
+        ordering = ["placed_at", "pk"]
+
+
+class AuditReview(Row):
+    """A signed review of the changes of a period: exactly the entries that are listed, by their number."""
+
+    site_id = models.UUIDField(null=True, db_index=True)  # None: of the whole installation
+    start = models.DateTimeField(db_index=True)
+    end = models.DateTimeField()
+    entries = models.JSONField(default=list)  # numbers, rising
+    list_digest = models.CharField(max_length=64)
+    note = models.TextField(blank=True)
+    signed_by = models.UUIDField()
+    signed_name = models.CharField(max_length=120)
+    signed_meaning = models.CharField(max_length=200)
+    signed_at = models.DateTimeField()
+    signed_local = models.CharField(max_length=80)  # the same instant in the signer's zone, with its name
+    strength = models.CharField(max_length=24)
+    signed_digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["-signed_at", "-pk"]
 
 
 class Subscription(Row):
@@ -141,6 +215,8 @@ class OutboxMessage(Row):
 
     One of a subscription waits its turn: it leaves after all of the same subscription with a lower `position`.
     """
+
+    is_derived = True
 
     entry = models.ForeignKey(LogEntry, on_delete=models.PROTECT, related_name="messages")
     channel = models.CharField(max_length=24)

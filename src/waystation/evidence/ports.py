@@ -1,4 +1,4 @@
-"""What the room asks of the outside: a way for a message to leave the house, and a way to a witness."""
+"""What the room asks of the outside: ways for a message to leave, to a witness and to a time-stamping authority."""
 
 from __future__ import annotations
 
@@ -31,7 +31,32 @@ class Transport(Protocol):
 
 
 class NoAnswer(Exception):
-    """A witness could not be reached; the text says why."""
+    """A witness or a time-stamping authority could not be reached; the text says why."""
+
+
+class LogKey(Protocol):
+    """The key that signs the heads of a log (Ed25519)."""
+
+    def public(self) -> bytes:
+        """The 32 bytes of the public half. Raises Unavailable."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """64 bytes over the message. Raises Unavailable."""
+        ...
+
+
+class TimeStamper(Protocol):
+    """The way to a time-stamping authority (RFC 3161)."""
+
+    @property
+    def name(self) -> str:
+        """Who it is, as settings and records name it."""
+        ...
+
+    def stamp(self, request: bytes) -> bytes:
+        """The authority's answer (TimeStampResp, DER) to a TimeStampReq. Raises NoAnswer."""
+        ...
 
 
 class WitnessLine(Protocol):

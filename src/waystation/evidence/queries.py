@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -42,9 +42,74 @@ def first_said(kind: str, object_id: UUID | str, fact: str, value: str) -> datet
     return None
 
 
+def number_of(object_id: UUID | str, kind: str = "", *, newest: bool = False) -> int | None:
+    """The number of the first entry (or the newest) about an object, of one kind if named; None without any."""
+    rows = LogEntry.objects.filter(object_id=str(object_id)).order_by("-seq" if newest else "seq")
+    return (rows.filter(kind=kind) if kind else rows).values_list("seq", flat=True).first()
+
+
+def last_act_of(principal_id: UUID, *, apart_from: Collection[str] = ()) -> datetime | None:
+    """When a person or machine last did what an entry says, kinds of `apart_from` not counted; None for never."""
+    named = f'"actor":"{principal_id}"'.encode()
+    rows = LogEntry.objects.exclude(kind__in=list(apart_from)).order_by("-at", "-seq")
+    for at, leaf in rows.values_list("at", "leaf").iterator():
+        if named in bytes(leaf) and json.loads(bytes(leaf)).get("actor") == str(principal_id):
+            return at
+    return None
+
+
 def newest_of(kind: str) -> int:
     """The number of the newest entry of a kind; 0 where there is none."""
     return int(LogEntry.objects.filter(kind=kind).aggregate(newest=Max("seq"))["newest"] or 0)
+
+
+def newest_entry() -> int:
+    """The number of the newest entry; 0 where there is none."""
+    return int(LogEntry.objects.aggregate(newest=Max("seq"))["newest"] or 0)
+
+
+def said_of_each(kind: str, fact: str) -> dict[str, list[tuple[datetime, str]]]:
+    """What the entries of a kind said in a fact, by the object's id as text: (instant, value), oldest first."""
+    found: dict[str, list[tuple[datetime, str]]] = {}
+    rows = LogEntry.objects.filter(kind=kind).order_by("seq").values_list("object_id", "at", "leaf")
+    for object_id, at, leaf in rows:
+        said = json.loads(bytes(leaf)).get("facts", {}).get(fact, "")
+        found.setdefault(object_id, []).append((at, said))
+    return found
+
+
+def sites_of(object_ids: Collection[str], instants: Collection[datetime]) -> dict[tuple[str, datetime], str]:
+    """At which site the entries on these objects say that something happened, by (object's id, instant)."""
+    rows = LogEntry.objects.filter(object_id__in=object_ids, at__in=instants).exclude(site_id=None)
+    return {(key, at): str(site) for key, at, site in rows.values_list("object_id", "at", "site_id")}
+
+
+def count_of(kind: str, site_id: UUID, *, since: datetime) -> int:
+    """How many entries of a kind a site has since an instant."""
+    return LogEntry.objects.filter(kind=kind, site_id=site_id, at__gte=since).count()
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest entry about an object: its number, when, by whom (an id as text), and why."""
+
+    seq: int
+    at: datetime
+    actor: str
+    reason: str
+
+
+def newest_about(beginnings: Mapping[str, tuple[str, ...]]) -> dict[str, Newest]:
+    """By object the newest entry whose kind begins with one of the object's words."""
+    found: dict[str, Newest] = {}
+    ids = sorted(key for key, words in beginnings.items() if words)
+    for begin in range(0, len(ids), 500):
+        rows = LogEntry.objects.filter(object_id__in=ids[begin : begin + 500]).order_by("seq")
+        for key, seq, at, kind, leaf in rows.values_list("object_id", "seq", "at", "kind", "leaf"):
+            if kind.startswith(beginnings[key]):
+                said = json.loads(bytes(leaf))
+                found[key] = Newest(seq, at, said.get("actor", ""), said.get("reason", ""))
+    return found
 
 
 def first_said_of_each(
@@ -157,7 +222,7 @@ def entries(
     asked: dict[str, Any] = {"log": log, "kind__startswith": kind, "object_id": object_id, "site_id": site_id}
     asked |= {"at__gte": start, "at__lt": end}
     rows = LogEntry.objects.select_related("position").filter(**{k: v for k, v in asked.items() if v})
-    return [_entry(row) for row in rows.order_by("at" if oldest_first else "-seq", "seq")[:most]]
+    return [as_entry(row) for row in rows.order_by("at" if oldest_first else "-seq", "seq")[:most]]
 
 
 def entry_at(by: Authority, log: str, index: int) -> Entry:
@@ -177,10 +242,11 @@ def _one(by: Authority, rows: QuerySet[LogEntry], name: str) -> Entry:
             by.require("evidence.read")  # who may read none is not told which exist
         raise NotFound("evidence.unknown", f"There is no entry {name}.", "Open the log to see how many it has.")
     by.require("evidence.read", row.site_id)
-    return _entry(row)
+    return as_entry(row)
 
 
-def _entry(row: LogEntry) -> Entry:
+def as_entry(row: LogEntry) -> Entry:
+    """A stored entry as it is read."""
     position = getattr(row, "position", None)
     index = position.tree_index if position else None
     leaf = bytes(row.leaf)
@@ -256,3 +322,9 @@ def as_told(event: Heard) -> dict[str, Any]:
         "data": event.data,
         "entry_seq": event.entry_seq,
     }
+
+
+def events_at(site_id: UUID, kind: str, since: datetime, most: int) -> list[Event]:
+    """The newest events of a kind at a site since an instant, in the order in which they were told."""
+    rows = Event.objects.filter(site_id=site_id, kind=kind, at__gte=since).order_by("-seq")[:most]
+    return list(rows)[::-1]

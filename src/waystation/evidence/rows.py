@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from django.db import models
 
+from waystation.evidence.personal import commitment
 from waystation.kernel.canonical import digest, plain
 from waystation.kernel.ids import new_id
 
@@ -19,6 +21,8 @@ class Row(models.Model):
 
     _read: Mapping[str, Any] | None = None
     beside: ClassVar[frozenset[str]] = frozenset()  # columns that are no record, such as a lease; no digest holds them
+    personal: ClassVar[Mapping[str, str]] = {}  # columns about a person, each with the column that names the person
+    is_derived: ClassVar[bool] = False  # worked out from readings and entries, which say it again: no entry names it
 
     class Meta:
         abstract = True
@@ -29,12 +33,22 @@ class Row(models.Model):
         row._read = dict(row.__dict__)
         return row
 
+    @property
+    def is_moving(self) -> bool:
+        """True while figures of the row still move; the entry that ends that says the final ones."""
+        return False
+
     def as_plain(self) -> dict[str, Any]:
         """Every recorded column as a canonical value."""
         return self._plain(self.__dict__)
 
     def _plain(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        return {f.attname: plain(_as_kept(f, values.get(f.attname))) for f in self._recorded()}
+        held = {f.attname: plain(_as_kept(f, values.get(f.attname))) for f in self._recorded()}
+        return held | {name: _committed(held, name, of) for name, of in self.personal_in(values).items()}
+
+    def personal_in(self, values: Mapping[str, Any]) -> Mapping[str, str]:
+        """Which columns of these values are about a person, each with the column that names the person."""
+        return self.personal
 
     def _recorded(self) -> list[models.Field[Any, Any]]:
         return [f for f in self._meta.concrete_fields if f.attname not in self.beside]
@@ -50,6 +64,13 @@ class Row(models.Model):
     def remember(self) -> None:
         """From here on the present values are those that were read."""
         self._read = dict(self.__dict__)
+
+
+def _committed(held: Mapping[str, Any], name: str, of: str) -> Any:
+    """A personal field as an entry may hold it: an empty one as it is, any other as what only its salt can open."""
+    if not held.get(name) or not held.get(of):
+        return held.get(name, "")
+    return commitment(UUID(str(held[of])), name, held[name])
 
 
 def _as_kept(column: models.Field[Any, Any], value: Any) -> Any:

@@ -15,7 +15,7 @@ from django.conf import settings
 
 from waystation.evidence import keys, stream
 from waystation.evidence.models import Checkpoint, LogPosition, Waiting
-from waystation.evidence.rules import checkpoints, merkle, signing, tiles
+from waystation.evidence.rules import checkpoints, merkle, tiles
 from waystation.evidence.rules.tiles import Tile
 
 MOST_AT_ONCE = 5_000
@@ -83,7 +83,7 @@ def publish(log: str, now: datetime) -> Checkpoint | None:
         _write(log, tile, tiles.encode_bundle(_entries(log, tile)))
     head = checkpoints.Head(new, grown.root())
     key = keys.verifier_key(log)
-    note = checkpoints.sign_checkpoint(checkpoints.Checkpoint(key.name, head), key, signing.signer(keys.seed()))
+    note = checkpoints.sign_checkpoint(checkpoints.Checkpoint(key.name, head), key, keys.log_key().sign)
     return Checkpoint.objects.create(log=log, size=new, root=head.root, note=note.decode(), at=now)
 
 

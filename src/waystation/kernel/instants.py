@@ -20,12 +20,17 @@ def read_instant(text: str, field: str, *, zone: tzinfo | None = None) -> dateti
     if at.tzinfo is not None:
         return at.astimezone(UTC)
     if zone is None:
-        raise _refused(text, field, "names no offset")
+        raise no_offset(text, field)
     found = instants_of(at, zone)
     if len(found) != 1:
         what = "occurs twice" if found else "does not exist"
         raise _refused(text, field, f"{what} in {zone}, because clocks change in that hour")
     return datetime.fromtimestamp(found[0], UTC)
+
+
+def no_offset(text: str, field: str) -> BadInput:
+    """The refusal of a time of which nobody can say which instant it is."""
+    return _refused(text, field, "names no offset")
 
 
 def _refused(text: str, field: str, why: str) -> BadInput:

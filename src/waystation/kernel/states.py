@@ -72,6 +72,15 @@ PLAN = _machine(proposed="approved superseded", approved="applied superseded", a
 
 SUBSCRIPTION = _machine(active="paused ended", paused="active ended", ended="")
 
+MAINTENANCE = _machine(
+    planned="underway done done_with_remarks not_done cancelled",
+    underway="done done_with_remarks not_done",
+    done="",
+    done_with_remarks="",
+    not_done="",
+    cancelled="",
+)
+
 MACHINES: Mapping[str, Machine] = {
     "site": SITE,
     "unit": UNIT,
@@ -81,6 +90,7 @@ MACHINES: Mapping[str, Machine] = {
     "reservation": RESERVATION,
     "plan": PLAN,
     "subscription": SUBSCRIPTION,
+    "maintenance": MAINTENANCE,
 }
 
 

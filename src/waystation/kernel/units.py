@@ -41,3 +41,8 @@ def duration_text(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min" if minutes else f"{hours} h"
     return f"{minutes} min"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: `1 row`, `0 rows`, `2 rows`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pack_story as story
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.rooms.evidence import pack_story as story
 from waystation.cli import evidence as door
 from waystation.cli.main import main
 from waystation.evidence.rules import notes, pack

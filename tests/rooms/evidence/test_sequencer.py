@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from pymerkle import InmemoryTree
-from sequencing import sequencer_history
 
+from tests.rooms.evidence.sequencing import sequencer_history
 from waystation.evidence import keys, sequencer
 from waystation.evidence.actions import NewEntry, record
 from waystation.evidence.models import Checkpoint, LogEntry, LogPosition, Waiting
@@ -23,17 +21,7 @@ from waystation.evidence.rules import checkpoints, merkle
 from waystation.evidence.rules.checkpoints import Policy
 from waystation.kernel.authority import Authority
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """Keys and tiles of the test's own."""
-    settings.DATA = tmp_path
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "log_key").write_text("11" * 32)
-    yield tmp_path
-    keys._read.cache_clear()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folder")]
 
 
 def _write(by: Authority, now: datetime, count: int, log: str = "iberia") -> None:

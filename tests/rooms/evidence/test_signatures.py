@@ -7,9 +7,9 @@ import subprocess
 from base64 import b64decode, b64encode
 from pathlib import Path
 
-import pack_story as story
 import pytest
 
+from tests.rooms.evidence import pack_story as story
 from waystation.evidence.rules import checkpoints, merkle, notes, proofs, signing, witness
 from waystation.evidence.verifier.ed25519 import ORDER, ed25519_verifies
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound, NotReady, Refusal, Unavailable

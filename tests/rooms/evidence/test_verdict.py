@@ -6,11 +6,11 @@ import random
 from itertools import pairwise
 from typing import Any
 
-import pack_story as story
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.rooms.evidence import pack_story as story
 from waystation.evidence.rules import pack
 from waystation.evidence.verifier.strict import Refused, instant
 from waystation.evidence.verifier.verdict import Profile, Sensor, judge_sensor, length_us

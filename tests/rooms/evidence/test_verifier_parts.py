@@ -8,12 +8,12 @@ import struct
 from base64 import b64decode, b64encode
 from typing import Any
 
-import pack_story as story
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_vectors import Case, cases
 
+from tests.rooms.evidence import pack_story as story
+from tests.rooms.evidence.test_vectors import Case, cases
 from waystation.evidence.rules import checkpoints, merkle, notes, pack, signing
 from waystation.evidence.verifier import archive, strict, verify
 from waystation.evidence.verifier.log import check_continuity, check_entry, tree_roots

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from django.test import override_settings
-from witnessing import Process, command, grow
 
+from tests.rooms.evidence.witnessing import Process, command, grow
 from waystation import wiring
 from waystation.cli.witnessing.state import Witness, make
 from waystation.evidence import keys, placed, queries, sequencer, witnesses
@@ -26,17 +26,9 @@ from waystation.evidence.verifier.trust import Key
 from waystation.kernel.refusals import BadInput, Conflict, NotReady
 
 LOG = "iberia"
+pytestmark = pytest.mark.usefixtures("folder")
+
 LATER = timedelta(minutes=2)
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """Keys and tiles of the test's own."""
-    settings.DATA = tmp_path / "data"
-    (settings.DATA / "secrets").mkdir(parents=True)
-    (settings.DATA / "secrets" / "log_key").write_text("11" * 32)
-    yield tmp_path
-    keys._read.cache_clear()
 
 
 @pytest.fixture

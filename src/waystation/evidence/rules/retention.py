@@ -17,11 +17,12 @@ MONTHS_A_YEAR = 12
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A named rule: keep for so many years and months."""
+    """A named rule: keep for so many years and months, and days after those."""
 
     name: str
     years: int = 0
     months: int = 0
+    days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def earliest_disposal(created: date, policies: Sequence[Policy], holds: Sequence
     """When a record of that day may be disposed of. A record without a policy may go at once, unless it is held."""
     if any(hold.until is None for hold in holds):
         return Disposal(None, "legal_hold")
-    kept_until = max((later(created, p.years, p.months) for p in policies), default=created)
+    kept_until = max((later(created, p.years, p.months) + timedelta(days=p.days) for p in policies), default=created)
     released = [hold.until + timedelta(days=1) for hold in holds if hold.until is not None]
     return Disposal(max([kept_until, *released]), "retention")
 

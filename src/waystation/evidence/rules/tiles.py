@@ -132,12 +132,13 @@ def tile_reader(size: int, read: Callable[[Tile], bytes]) -> HashAt:
         tile = Tile(tile_level, tile_index, width)
         if tile not in kept:
             kept[tile] = decode_tile(read(tile), width)
-        return _complete_root(kept[tile][offset : offset + (1 << inner)])
+        return complete_root(kept[tile][offset : offset + (1 << inner)])
 
     return hash_at
 
 
-def _complete_root(nodes: list[bytes]) -> bytes:
+def complete_root(nodes: list[bytes]) -> bytes:
+    """The root over a power of two of sibling nodes."""
     while len(nodes) > 1:
         nodes = [node_hash(nodes[i], nodes[i + 1]) for i in range(0, len(nodes), 2)]
     return nodes[0]

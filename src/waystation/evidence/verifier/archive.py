@@ -11,10 +11,12 @@ from zlib import crc32
 from waystation.evidence.verifier.strict import Members, Refused
 
 RECORDS = ("alarms.json", "calibration.json", "consignments.json", "custody.json", "story.json")
-BOUND = ("claim.json", "policy.json", "verify.py", *RECORDS)
-REQUIRED = ("MANIFEST", "checkpoint", *BOUND)
+LATER_RECORDS = ("access.json", "maintenance.json")  # packs made before these were kept have none
+_ALWAYS = ("claim.json", "policy.json", "verify.py", *RECORDS)
+BOUND = (*_ALWAYS, *LATER_RECORDS)
+REQUIRED = ("MANIFEST", "checkpoint", *_ALWAYS)
 _NUMBER = "0|[1-9][0-9]{0,18}"
-_FIXED = "|".join(re.escape(name) for name in (*REQUIRED, "consistency.json"))
+_FIXED = "|".join(re.escape(name) for name in (*REQUIRED, *LATER_RECORDS, "consistency.json", "timestamp.tsr"))
 MEMBER = re.compile(
     rf"(?:{_FIXED}|readings/[A-Za-z0-9_][A-Za-z0-9._-]*\.csv|entries/(?P<entry>{_NUMBER})\.json|proofs/(?P<proof>{_NUMBER})\.tlog-proof)"
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from typing import Any
 
-from waystation.evidence.verifier.archive import BOUND, MEMBER, RECORDS
+from waystation.evidence.verifier.archive import BOUND, LATER_RECORDS, MEMBER, RECORDS
 from waystation.evidence.verifier.strict import Members, Refused, base64_bytes, number, read_json
 from waystation.evidence.verifier.trust import Head, Trust
 
@@ -142,7 +142,7 @@ def _texts(pairs: Iterable[tuple[Any, Any]]) -> Iterator[tuple[str, str]]:
 
 def check_records(members: Members, entries: Entries, not_proven: list[str]) -> Iterator[Refused]:
     """Each record that names an entry must find it proven, and may not contradict it in anything both say."""
-    for name in RECORDS:
+    for name in (*RECORDS, *(later for later in LATER_RECORDS if later in members)):
         bare = 0
         for place, record in enumerate(read_json(members, name, list)):
             entry = record.get("entry") if isinstance(record, dict) else None

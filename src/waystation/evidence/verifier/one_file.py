@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-PARTS = ("strict", "archive", "ed25519", "trust", "log", "verdict", "verify")
+PARTS = ("strict", "archive", "ed25519", "trust", "log", "stamp", "verdict", "verify")
 _PACKAGE = "waystation."
 _FUTURE = "from __future__ import annotations"
 

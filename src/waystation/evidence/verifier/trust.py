@@ -46,6 +46,7 @@ class Trust:
     witnesses: tuple[Key, ...]
     quorum: int
     known: tuple[int, bytes] | None = None
+    stampers: tuple[str, ...] = ()  # certificates of time-stamping authorities, base64 of DER
 
 
 def read_trust(value: Any, schema: str = "waystation.trust/1") -> Trust:
@@ -56,6 +57,9 @@ def read_trust(value: Any, schema: str = "waystation.trust/1") -> Trust:
         origin, log = value["log"]["origin"], Key.read(value["log"]["vkey"], 1)
         witnesses = tuple(Key.read(text, 4) for text in value["witnesses"])
         quorum, people, head = value["quorum"], {key.public for key in witnesses}, value.get("known_head")
+        stampers = tuple(value.get("time_stampers", ()))
+        if not all(isinstance(text, str) and base64_bytes(text) for text in stampers):
+            raise ValueError("time_stampers are certificates in base64")
         known = (number(str(head["size"])), base64_bytes(head["root"], 32)) if head else None
         if type(quorum) is not int or not 0 <= quorum <= len(people) or log.public in people or not origin:
             raise ValueError(
@@ -63,7 +67,7 @@ def read_trust(value: Any, schema: str = "waystation.trust/1") -> Trust:
             )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise TrustError(f"the keys cannot be used: {type(error).__name__} {error}") from error
-    return Trust(origin, log, witnesses, quorum, known)
+    return Trust(origin, log, witnesses, quorum, known, stampers)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Head:
     size: int
     root: bytes
     cosigned: tuple[str, ...]
+    text: bytes = b""
 
 
 def check_policy(members: Members, trust: Trust) -> Trust:
@@ -109,7 +114,7 @@ def check_checkpoint(members: Members, trust: Trust, stated: Trust) -> Head:
     cosigned = {key.public: key.name for key in signed if key in trust.witnesses}
     if len(cosigned) < trust.quorum:
         raise Refused("checkpoint", f"{len(cosigned)} of the {trust.quorum} witnesses that you demand cosigned it")
-    return Head(*head, tuple(sorted(cosigned.values())))
+    return Head(*head, tuple(sorted(cosigned.values())), text.encode())
 
 
 def _signer(line: str, text: str, keys: tuple[Key, ...]) -> Key:

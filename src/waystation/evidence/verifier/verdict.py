@@ -279,12 +279,13 @@ def judge_pack(members: Members, judge: Judge = judge_sensor) -> tuple[str, dict
         }
         _compare(claim, verdict, minutes, sensors)
         conditional = _conditional(claim)
-        instant(claim.get("unwitnessed_since", claim["from"]))
+        since = {name: claim[name] for name in ("unwitnessed_since", "not_time_stamped_since") if name in claim}
+        for text in since.values():
+            instant(text)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refused("claim.json", f"the claim does not stand: {type(error).__name__} {error}") from error
     facts = {name: claim[name] for name in ("network", "site", "spaces", "from", "to", "profile", "source_classes")}
-    if "unwitnessed_since" in claim:
-        facts["unwitnessed_since"] = claim["unwitnessed_since"]
+    facts.update(since)
     counts = {"sensors": len(sensors), "readings": sum(s.readings for s in sensors.values())}
     excursions = sum(len(s.excursions) for s in sensors.values())
     facts = {**facts, "conditional": conditional, **minutes, **counts, "excursions": excursions}
@@ -293,6 +294,10 @@ def judge_pack(members: Members, judge: Judge = judge_sensor) -> tuple[str, dict
         for item in claim["readings"]
         if "second_source" in item
     }
+    expected = [name for name in sensors if name not in lent]
+    silent = {name: length_us(sensors[name].silent) for name in expected}
+    facts["inputs_pct"] = 100 - 100 * sum(silent.values()) / ((whole.end - whole.start) * max(len(expected), 1))
+    facts["silent_min"] = {name: us / MINUTE_US for name, us in sorted(silent.items()) if us}
     facts["own_profiles"] = {item["sensor"]: item["profile"] for item in claim["readings"] if "profile" in item}
     return verdict, facts, [d[0] for d in doubts] + [f"Not checked: {text}" for text in claim["not_checked"]]
 

@@ -4,13 +4,14 @@ Needs Python 3.9 or newer and nothing else: no network, no installation. Exit 0 
 2 = wrong usage. It believes nothing that the pack says of itself. The keys come from your own trust file:
 
     {"schema": "waystation.trust/1", "log": {"origin": NAME, "vkey": KEY}, "witnesses": [KEY, ...], "quorum": N,
-     "known_head": {"size": N, "root": BASE64}}                                           known_head may be absent
+     "known_head": {"size": N, "root": BASE64},
+     "time_stampers": [BASE64 of a certificate, ...]}                                      these two may be absent
 
 What is checked, in this order: the archive is, byte for byte, the one way to pack its members; MANIFEST lists each;
-its keys are yours; the log signed the checkpoint and enough witnesses cosigned it; it continues the head you know;
-each log entry is in that log; the log vouches for the claim, the readings and the records; the verdict, worked out
-again from the raw readings, is the one claimed. Formats: RFC 6962, RFC 8032, C2SP signed-note, tlog-checkpoint,
-tlog-cosignature, tlog-proof.
+its keys are yours; the log signed the checkpoint and enough witnesses cosigned it; a time-stamp is of that head, by an
+authority that you pinned; it continues the head you know; each log entry is in that log; the log vouches for the claim,
+the readings and the records; the verdict, worked out again from the raw readings, is the one claimed. Formats: RFC
+6962, RFC 8032, RFC 3161, C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-proof.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ import json
 import sys
 from base64 import b64encode
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 from waystation.evidence.verifier.archive import check_manifest, read_archive
 from waystation.evidence.verifier.log import check_bindings, check_continuity, check_entries, check_records
+from waystation.evidence.verifier.stamp import Stamp, check_stamp
 from waystation.evidence.verifier.strict import Refused, real
 from waystation.evidence.verifier.trust import Head, Trust, check_checkpoint, check_policy, read_trust
 from waystation.evidence.verifier.verdict import Judge, judge_pack, judge_sensor
@@ -55,6 +58,7 @@ class Report:
         f = self.facts
         since = f" since {f['unwitnessed_since']}" if "unwitnessed_since" in f else ""
         doubt = f" UNWITNESSED{since}: only the log's own signature vouches for it." if self.unwitnessed else ""
+        doubt += f" NOT TIME-STAMPED since {f['not_time_stamped_since']}." if "not_time_stamped_since" in f else ""
         condition = ", on the conditions named below" if f["conditional"] else ""
         where = f"{f['site']}, {', '.join(f['spaces'])}"
         return f"VERIFIED. {where}, {f['from']} to {f['to']}: {WORDS[str(self.verdict)]}{condition}.{doubt}"
@@ -101,6 +105,7 @@ def _verify(data: bytes, own: Trust, report: Report, judge: Judge) -> None:
     report.proven.append(f"The archive is whole: {len(members)} members, none added, missing, moved or altered.")
     head = check_checkpoint(members, own, check_policy(members, own))
     _say_head(own, head, report)
+    _say_stamp(head, check_stamp(members, head.text, own.stampers), report)
     continued = check_continuity(members, own, head)
     report.proven.extend([continued] if continued else [])
     entries = check_entries(members, head, report.refusals)
@@ -122,6 +127,8 @@ def _verify(data: bytes, own: Trust, report: Report, judge: Judge) -> None:
         f"claimed: {facts['in_range_min']:.1f} min in range, {facts['out_of_range_min']:.1f} out, "
         f"{facts['not_proven_min']:.1f} not proven, {facts['excursions']} excursions."
     )
+    report.proven.append(f"Readings stood for {facts['inputs_pct']:.2f} % of the time of the sensors that judge.")
+    report.not_proven.extend(f"{name} was silent for {m:.1f} min." for name, m in facts["silent_min"].items())
     report.proven.extend(
         f"{sensor} was judged by limits of its own: {real(own['low_c']):g} to {real(own['high_c']):g} degrees Celsius."
         for sensor, own in sorted(facts["own_profiles"].items())
@@ -146,6 +153,22 @@ def _say_head(own: Trust, head: Head, report: Report) -> None:
     report.proven.append(f"The log {own.origin} signed its head of {head.size} entries ({root}), {by}.")
     if report.unwitnessed:
         report.not_proven.append("UNWITNESSED: that the log shows everybody the same history, and was not rewritten.")
+
+
+def _say_stamp(head: Head, found: tuple[Stamp, bool] | None, report: Report) -> None:
+    if found is None:
+        report.not_proven.append("When: no time-stamping authority saw this head. Its time is the log's own word.")
+        return
+    stamp, vouched = found
+    report.facts["time_stamp"] = {"at": stamp.at, "vouched": vouched}
+    if vouched:
+        report.proven.append(f"An authority that you pinned stamped this head at {stamp.at}: nothing in it is younger.")
+        return
+    digest = sha256(head.text).hexdigest()
+    report.not_proven.append(
+        f"WHO STAMPED: the time-stamp says {stamp.at} and is of this head; you pinned nobody, so check its signature: "
+        f"openssl ts -verify -digest {digest} -in timestamp.tsr -CAfile AUTHORITY.pem"
+    )
 
 
 def main(words: list[str] | None = None) -> int:
