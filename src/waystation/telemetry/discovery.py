@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
 from django.db import transaction
@@ -163,15 +164,16 @@ def _frames(row: m.Series, target: Target, held: Sequence[Stored]) -> list[Frame
     """The readings as the sensor's, in the unit of its record, under the machine and the instant that brought them."""
     unit = target.celsius_from()
     frames = []
-    ordered = sorted(held, key=lambda r: (r.received_us, r.machine, r.source_class, r.observed_us))
-    for (received_us, machine, source), some in groupby(ordered, lambda r: (r.received_us, r.machine, r.source_class)):
-        rows = list(some)
+    brought = attrgetter("received_us", "machine", "source_class", "ahead_us")
+    ordered = sorted(held, key=lambda r: (brought(r), r.observed_us))
+    for (received_us, machine, source, ahead_us), some in groupby(ordered, brought):
+        rows, head = list(some), {"given_by": row.code} | ({"ahead_us": ahead_us} if ahead_us else {})
         for begin in range(0, len(rows), READINGS_IN_A_FRAME):
             batch = [
                 BatchReading(target.code, r.observed_us, stored_value(r.value, unit), 0)
                 for r in rows[begin : begin + READINGS_IN_A_FRAME]
             ]
-            frames.append(frame_of(row.site_id, batch, received_us, source, machine, {"given_by": row.code}))
+            frames.append(frame_of(row.site_id, batch, received_us, source, machine, head))
     return frames
 
 

@@ -219,7 +219,8 @@ class Engine:
             return
         fold = SensorFold(track.profile, track.hold_s, rows[0].observed_us / 1e6)
         for row in rows:
-            fold.feed(row.observed_us / 1e6, None if row.value is None else row.value + track.offset_c)
+            at_s = row.observed_us / 1e6
+            fold.feed(at_s, None if row.value is None else row.value + track.correction.at(at_s))
         track.fold = fold
 
     def _progress_row(self) -> Progress:

@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from waystation.telemetry.rules.calibration import NO_CORRECTION, Correction
 from waystation.telemetry.rules.excursions import Excursion
 from waystation.telemetry.rules.profile import Profile
 from waystation.telemetry.rules.series import is_usable
@@ -55,8 +56,9 @@ class Track:
     low_possible: float | None
     high_possible: float | None
     profile: Profile | None  # set when this sensor judges its space
-    offset_c: float = 0.0
+    correction: Correction = NO_CORRECTION
     report_s: float = 0.0
+    resolution: float = 0.1
     proves_until_s: float = 0.0  # until when its profile, mapping and certificate let a reading prove anything
     certified_until_s: float = 0.0  # until when the certificate of its probe is valid; 0 without one
     accepts: frozenset[str] = frozenset()  # the source classes that may prove
@@ -75,7 +77,7 @@ class Track:
         """Take a reading in order; False when it is older than the newest, so that the window must be folded again."""
         if self.last_s is not None and at_s < self.last_s:
             return False
-        value = None if raw is None or not is_usable(raw) else raw + self.offset_c
+        value = None if raw is None or not is_usable(raw) else raw + self.correction.at(at_s)
         if self.profile is not None and value is not None:
             provable = source_class in self.accepts and self.profile.is_provable(value)
             self.is_provable = provable and (self.is_provable or at_s != self.last_s)
@@ -214,4 +216,6 @@ class Track:
         if self.quantity != "temperature" or self.changed_s is None or self.last_s is None:
             return None
         still_s = self.last_s - self.changed_s
-        return self.changed_s if still_s > frozen_after_s(self.longest_flat_s, self.interval_s) else None
+        return (
+            self.changed_s if still_s > frozen_after_s(self.longest_flat_s, self.interval_s, self.resolution) else None
+        )

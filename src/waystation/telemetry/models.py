@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.db import models
 
 from waystation.evidence.rows import Row
-from waystation.registry.models import Sensor, Site, Space
+from waystation.registry.models import Sensor, ServiceClass, Site, Space
 
 
 class Progress(Row):
     """How far a partition of the log has been judged; committed with what that judging raised."""
+
+    is_derived = True
 
     partition = models.CharField(max_length=24, unique=True)
     file = models.BigIntegerField(default=1)
@@ -20,6 +22,8 @@ class Progress(Row):
 
 class SiteState(Row):
     """What is known of a site now, for pages: the newest of every sensor, and until when each space is heard."""
+
+    is_derived = True
 
     site = models.OneToOneField(Site, on_delete=models.PROTECT, related_name="telemetry_state")
     at = models.DateTimeField()
@@ -32,11 +36,45 @@ class SiteState(Row):
 class DeviceHead(Row):
     """The newest signed batch of a machine: boot, sequence number and digest, so that the next one must follow."""
 
+    is_derived = True
+
     machine_id = models.UUIDField(unique=True)
     boot = models.BigIntegerField(default=0)
     seq = models.BigIntegerField(default=0)
     digest = models.CharField(max_length=64, blank=True)
     breaks = models.JSONField(default=list, blank=True)  # numbers that never came: [{boot, first, last, seen_at}]
+
+
+class Gateway(Row):
+    """How a site's agent said it stands; written when that changes. That it lives, its heartbeats say."""
+
+    machine_id = models.UUIDField(unique=True)
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="gateways")
+    state = models.JSONField(default=dict)
+    since = models.DateTimeField()
+
+
+class UplinkTest(Row):
+    """One uplink used alone for minutes: asked here or begun at the site, and what the agent said came through.
+
+    `result` is the agent's note with instants in microseconds, 0 for what did not come. `asked_by` None: at the site.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="uplink_tests")
+    uplink = models.CharField(max_length=40)
+    asked_by = models.UUIDField(null=True, blank=True)
+    asked_at = models.DateTimeField()
+    begun_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    result = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["-asked_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["site"], condition=models.Q(ended_at=None), name="one_uplink_test_at_a_time"
+            )
+        ]
 
 
 class Excursion(Row):
@@ -75,9 +113,19 @@ class Excursion(Row):
             ),
         ]
 
+    @property
+    def detection_s(self) -> float:
+        """Seconds from its first reading outside to when it was known here; late data make it long."""
+        return (self.detected_at - self.started_at).total_seconds()
+
+    @property
+    def is_moving(self) -> bool:
+        """Peak and durations of a running excursion follow the readings."""
+        return self.ended_at is None
+
 
 class Doubt(Row):
-    """Time in which a sensor's readings prove nothing: frozen, implausible, clock. QA decides; minutes out stay out."""
+    """Time in which a sensor's readings prove nothing: frozen, implausible, a probe that failed. QA decides."""
 
     sensor = models.ForeignKey(Sensor, on_delete=models.PROTECT, related_name="doubts")
     kind = models.CharField(max_length=24)
@@ -89,6 +137,9 @@ class Doubt(Row):
     decided_at = models.DateTimeField(null=True, blank=True)
     decision = models.CharField(max_length=24, blank=True)  # sensor_failed | readings_stand
     reason = models.TextField(blank=True)
+    probe_check = models.ForeignKey(  # the check that found the probe off
+        "ProbeCheck", on_delete=models.PROTECT, null=True, blank=True, related_name="doubts"
+    )
 
     class Meta:
         constraints = [
@@ -112,6 +163,28 @@ class Calibration(Row):
     as_found_c = models.FloatField(null=True, blank=True)
     as_left_c = models.FloatField(null=True, blank=True)
     passed = models.BooleanField(default=True)
+
+
+class ProbeCheck(Row):
+    """What a laboratory, or a person with a reference, found of a probe before anything was adjusted.
+
+    One that failed puts in doubt what the probe read since it was last known to be good, at whatever sensor.
+    """
+
+    probe_serial = models.CharField(max_length=80, db_index=True)
+    report = models.CharField(max_length=80)
+    laboratory = models.CharField(max_length=120)
+    checked_at = models.DateTimeField()
+    as_found_c = models.FloatField()  # the probe's reading, corrected by its certificate, minus the reference
+    tolerance_c = models.FloatField()
+    passed = models.BooleanField()
+    good_since = models.DateTimeField(null=True, blank=True)  # when it was last known to be good before
+    by_id = models.UUIDField()
+    recorded_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-checked_at"]
+        constraints = [models.UniqueConstraint(fields=["probe_serial", "report"], name="one_check_per_report")]
 
 
 class HandReading(Row):
@@ -191,15 +264,88 @@ class Segment(Row):
     last_us = models.BigIntegerField(db_index=True)
     rows = models.PositiveIntegerField()
     sha256 = models.CharField(max_length=64)
-    path = models.CharField(max_length=200)
+    path = models.CharField(max_length=200, blank=True)  # empty: retention left nothing of it at full rate
     log_file = models.BigIntegerField()
+    taken_times = models.PositiveIntegerField(default=0)  # how often retention took readings from it
+    reduced_path = models.CharField(max_length=200, blank=True)
+    reduced_sha256 = models.CharField(max_length=64, blank=True)
+    reduced_rows = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["site", "log_file"], name="one_segment_per_log_file")]
 
 
+class RetentionPolicy(Row):
+    """How long readings of a class are kept. One person proposes it, another one of QA approves it, signed."""
+
+    name = models.CharField(max_length=80)
+    covers = models.CharField(max_length=8)  # judging | other
+    service_class = models.ForeignKey(ServiceClass, on_delete=models.PROTECT, null=True, related_name="+")  # None: all
+    source = models.CharField(max_length=12)  # regulation | contract | company
+    clause = models.CharField(max_length=200)
+    for_ever = models.BooleanField(default=False)
+    keep_years = models.PositiveSmallIntegerField(default=0)
+    keep_days = models.PositiveIntegerField(default=0)
+    full_days = models.PositiveIntegerField(null=True)  # None: at full rate for as long as they are kept
+    state = models.CharField(max_length=10, default="proposed", db_index=True)  # proposed | approved | ended
+    proposed_by = models.UUIDField()
+    proposed_at = models.DateTimeField()
+    approved_by = models.UUIDField(null=True)
+    approved_at = models.DateTimeField(null=True)
+    signed_name = models.CharField(max_length=120, blank=True)
+    signed_meaning = models.CharField(max_length=200, blank=True)
+    signed_digest = models.CharField(max_length=64, blank=True)
+    ended_by = models.UUIDField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["proposed_at", "pk"]
+
+
+class Removal(Row):
+    """What retention took from a segment, by which rules; the digest of the file that went stays."""
+
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, related_name="removals")
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="removals")
+    at = models.DateTimeField(db_index=True)
+    rules = models.JSONField(default=list)  # names of the policies that decided
+    was_path = models.CharField(max_length=200)
+    was_sha256 = models.CharField(max_length=64)
+    was_rows = models.PositiveIntegerField()
+    was_reduced_path = models.CharField(max_length=200, blank=True)
+    was_reduced_sha256 = models.CharField(max_length=64, blank=True)
+    removed = models.PositiveIntegerField()
+    reduced = models.PositiveIntegerField()
+    taken = models.JSONField(default=dict)  # {sensor: [[first_us, last_us, readings, removed | reduced], ...]}
+    first_us = models.BigIntegerField()
+    last_us = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["site", "first_us", "last_us"], name="removals_by_time")]
+
+
+class RetentionReport(Row):
+    """One pass of retention: what it looked at, what it took, what it held back and why."""
+
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(db_index=True)
+    segments = models.PositiveIntegerField()  # looked at
+    thinned = models.PositiveIntegerField()
+    removed = models.PositiveBigIntegerField()
+    reduced = models.PositiveBigIntegerField()
+    freed_bytes = models.BigIntegerField()
+    held = models.JSONField(default=dict)  # {why: readings that were due and stay}
+
+    class Meta:
+        ordering = ["-ended_at", "-pk"]
+
+
 class Series(Row):
     """A written series that no sensor had when it came. Derived from the log, where its readings stand under `code`."""
+
+    is_derived = True
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="written_series")
     code = models.CharField(max_length=64)
@@ -219,8 +365,20 @@ class Series(Row):
         constraints = [models.UniqueConstraint(fields=["site", "code"], name="one_series_per_code")]
 
 
+class Uplink(Row):
+    """What was taken and may come again: an uplink by device, session and frame count, a batch of a clock that nobody
+    believes by machine and digest. No record: any of them may be dropped, and would count again when it comes again."""
+
+    is_derived = True
+
+    once = models.CharField(max_length=200, unique=True)
+    at = models.DateTimeField(db_index=True)
+
+
 class KeptUpTo(Row):
     """Up to where kept hours follow the log of readings and the entries. One row; derived, so no entry names it."""
+
+    is_derived = True
 
     name = models.CharField(max_length=8, unique=True, default="all")
     file = models.BigIntegerField()
@@ -232,6 +390,8 @@ class KeptUpTo(Row):
 
 class KeptDay(Row):
     """The judged hours of a site's spaces on a UTC day, with their sums. Derived: readings and entries say it again."""
+
+    is_derived = True
 
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="kept_days")
     day = models.DateField()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from waystation.kernel.units import TemperatureUnit
 from waystation.telemetry.rules.points import Point
@@ -95,14 +95,33 @@ class Envelope(Protocol):
         """The topics that it reads, as a subscription names them."""
         ...
 
+    @property
+    def clock(self) -> Literal["device", "network"]:
+        """Whose clock its times are."""
+        ...
+
     def read(self, topic: str, payload: bytes, now_us: int) -> list[Point]:
         """The points of a message, fields as line protocol writes them; ValueError with the reason when it is none."""
+        ...
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """An envelope that also has something to say to devices."""
+
+    def replies(self) -> list[tuple[str, bytes]]:
+        """Topics with payloads that are to be sent by now; each is given once."""
         ...
 
 
 class Broker(Protocol):
     """A broker that keeps what is not acknowledged."""
 
-    def follow(self, take: Callable[[list[tuple[str, bytes]]], None], until: Callable[[], bool]) -> None:
-        """Hand groups of (topic, payload) on until told to stop; acknowledge a group once `take` returned."""
+    def follow(
+        self, take: Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]], until: Callable[[], bool]
+    ) -> None:
+        """Hand groups of (topic, payload) on until told to stop; acknowledge a group once `take` returned.
+
+        What `take` gives back is sent, at most once: a device that misses it is asked again.
+        """
         ...

@@ -5,7 +5,7 @@ Out of range is decided by the readings alone. Everything else can only take min
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from itertools import groupby
@@ -15,8 +15,9 @@ import numpy as np
 
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import models as m
-from waystation.telemetry import reader
+from waystation.telemetry import reader, retention
 from waystation.telemetry.folding import judge_columns
+from waystation.telemetry.rules.calibration import NO_CORRECTION, Correction
 from waystation.telemetry.rules.profile import Profile
 from waystation.telemetry.rules.second_source import OUT, Piece, covered, overlaps, pieces, silences, union, without
 from waystation.telemetry.rules.series import is_usable
@@ -29,7 +30,7 @@ from waystation.telemetry.rules.verdict import (
     seconds_by_kind,
 )
 from waystation.telemetry.second_sources import SecondSeries, second_series
-from waystation.telemetry.setup import hold_of, judging_profile, profile_of
+from waystation.telemetry.setup import corrections_of, hold_of, judging_profile, profile_of
 from waystation.telemetry.store import columns
 from waystation.telemetry.store.columns import Columns, Floats
 from waystation.telemetry.store.segments import Stored
@@ -98,7 +99,9 @@ class Proof:
 
 def judging_sensors(space: Space, start: datetime, end: datetime) -> list[Sensor]:
     """The sensors that judged the space at any time of the period."""
-    rows = space.sensors.filter(quantity="temperature").select_related("space__profile")
+    rows = list(space.sensors.filter(quantity="temperature"))
+    for sensor in rows:
+        sensor.space = space
     return [s for s in rows if judging_profile(s) and (s.removed_at is None or s.removed_at > start)]
 
 
@@ -120,12 +123,12 @@ def prove(
         return None
     begin_s, end_s = start.timestamp(), end.timestamp()
     held = _by_sensor(sensors, columns_of(space, sensors, start, end, closed=closed) if stored is None else stored)
-    offsets = offsets_of(sensors)
+    added = corrections(sensors)
     judged, reasons = [], list[Reason]()
     for sensor in sensors:
         profile, own = judging_profile(sensor), held[sensor.code]
         assert profile is not None
-        values = all_corrected(own.value, offsets.get(sensor.code, 0.0))
+        values = all_corrected(own, added[sensor.code])
         one = _judge(own.at_s, values, profile, hold_of(sensor), (begin_s, end_s), closed)
         judged.append(one)
         reasons += _reasons(sensor, own, begin_s, end_s)
@@ -241,25 +244,19 @@ def columns_of(
     return reader.by_columns(space.site_id, [s.code for s in sensors], from_us, to_us + (AFTER_US if closed else 0))
 
 
-def offsets_of(sensors: Sequence[Sensor]) -> dict[str, float]:
-    """What is added to each sensor's values, by its bound certificate."""
-    found = m.Calibration.objects.filter(sensor__in=sensors, unbound_at=None)
-    return dict(found.values_list("sensor__code", "offset_c"))
+def corrections(sensors: Collection[Sensor]) -> dict[str, Correction]:
+    """What is added to each sensor's values at each time, by the certificate that was bound then; by code."""
+    found = corrections_of(m.Calibration.objects.filter(sensor__in=sensors))
+    return {s.code: found.get(s.pk, NO_CORRECTION) for s in sensors}
 
 
-def corrected(value: float | None, offset_c: float) -> float | None:
-    """A stored value as it is judged, in degC; None where nothing was measured."""
-    if value is None:
-        return None
-    found = value + offset_c
-    if -LARGEST_C <= found <= LARGEST_C:
-        return found
-    return (LARGEST_C if found > 0 else -LARGEST_C) if is_usable(value) else None
+def all_corrected(held: Columns, added: Correction) -> Floats:
+    """Stored values as they are judged, in degC, each by the correction of its instant; NaN where nothing was measured.
 
-
-def all_corrected(values: Floats, offset_c: float) -> Floats:
-    """`corrected` of a column; NaN where nothing was measured."""
-    return np.where(np.isfinite(values), np.clip(values + offset_c, -LARGEST_C, LARGEST_C), np.nan)
+    What lies beyond LARGEST_C is cut to it.
+    """
+    offsets = np.array((0.0, *added.offset_c))[np.searchsorted(np.array(added.from_s), held.at_s, side="right")]
+    return np.where(np.isfinite(held.value), np.clip(held.value + offsets, -LARGEST_C, LARGEST_C), np.nan)
 
 
 def _judge(
@@ -293,7 +290,16 @@ def _reasons(sensor: Sensor, held: Columns, begin_s: float, end_s: float) -> lis
         )
     found += _uncertified(sensor, begin_s, end_s)
     found += _unaccepted(sensor, held, begin_s, end_s)
+    found += _removed(sensor, begin_s, end_s)
     return [r for r in _joined(found) if r.end_s > r.start_s]
+
+
+def _removed(sensor: Sensor, begin_s: float, end_s: float) -> list[Reason]:
+    """What retention took of the sensor: from its first reading until the last one's hold ends."""
+    hold_s = hold_of(sensor)
+    taken = retention.gone(sensor.site_id, [sensor.code], round((begin_s - hold_s) * 1e6), round(end_s * 1e6))
+    ends = ((g.first_us / 1e6, g.last_us / 1e6 + hold_s, g.words) for g in taken)
+    return [_cut(start, until, begin_s, end_s, sensor.code, words) for start, until, words in ends]
 
 
 def _unaccepted(sensor: Sensor, held: Columns, begin_s: float, end_s: float) -> list[Reason]:

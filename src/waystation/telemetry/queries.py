@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import models as m
 from waystation.telemetry import setup
@@ -16,8 +18,10 @@ from waystation.telemetry.views import OpenExcursion, SensorView, SiteView, Spac
 
 
 def segment_digests() -> dict[str, str]:
-    """The path and SHA-256 of every sealed segment."""
-    return dict(Segment.objects.values_list("path", "sha256"))
+    """The path and SHA-256 of every file of sealed readings, reduced ones too."""
+    found = dict(Segment.objects.values_list("path", "sha256"))
+    found |= dict(Segment.objects.values_list("reduced_path", "reduced_sha256"))
+    return {path: digest for path, digest in found.items() if path}
 
 
 def _when(seconds: Any) -> datetime | None:
@@ -178,6 +182,12 @@ def excursion(excursion_id: UUID) -> m.Excursion | None:
     return m.Excursion.objects.select_related("space__site", "sensor").filter(pk=excursion_id).first()
 
 
+def excursions_ever(site_id: UUID, start: datetime, end: datetime) -> list[m.Excursion]:
+    """The excursions of a site that began in [start, end), superseded ones too, oldest first."""
+    rows = m.Excursion.objects.filter(site_id=site_id, started_at__gte=start, started_at__lt=end)
+    return list(rows.select_related("space__site", "sensor").order_by("started_at", "pk"))
+
+
 def excursions_between(start: datetime, end: datetime, site_ids: Sequence[UUID] | None = None) -> list[m.Excursion]:
     """All excursions that touch a period, oldest first."""
     rows = m.Excursion.objects.filter(superseded_at=None, started_at__lt=end).select_related("space__site", "sensor")
@@ -187,8 +197,9 @@ def excursions_between(start: datetime, end: datetime, site_ids: Sequence[UUID] 
 
 
 def doubts(site_id: UUID | None = None) -> list[m.Doubt]:
-    """Doubts that no QA decision has ended, oldest first."""
-    rows = m.Doubt.objects.filter(ended_at=None).select_related("sensor__space__site")
+    """Doubts that run, and those of failed probes that QA has not decided about, oldest first."""
+    waits = Q(ended_at=None) | Q(probe_check__isnull=False, decided_at=None)
+    rows = m.Doubt.objects.filter(waits).select_related("sensor__space__site")
     return list((rows if site_id is None else rows.filter(sensor__site_id=site_id)).order_by("started_at"))
 
 
@@ -229,3 +240,15 @@ def hand_readings(space_id: UUID, since: datetime) -> list[m.HandReading]:
 def backup_files(space_id: UUID, since: datetime) -> list[m.BackupFile]:
     """The files of backup loggers that hold readings since an instant, newest first."""
     return list(m.BackupFile.objects.filter(space_id=space_id, last_at__gte=since).order_by("-last_at"))
+
+
+def uplink_tests(site_id: UUID, most: int) -> list[m.UplinkTest]:
+    """The tests of a site's uplinks, newest first."""
+    return list(m.UplinkTest.objects.filter(site_id=site_id)[:most])
+
+
+def sheds_of(site_id: UUID) -> dict[str, str]:
+    """By uplink the classes of traffic that the site's agent says it never sends that way, as it last said."""
+    newest = m.Gateway.objects.filter(site_id=site_id).order_by("-since").first()
+    state = newest.state if newest is not None else {}
+    return {name.removeprefix("sheds_"): str(v) for name, v in state.items() if name.startswith("sheds_")}

@@ -13,6 +13,7 @@ from waystation.kernel.authority import Authority
 from waystation.registry.models import Sensor
 from waystation.telemetry.live import Track, at
 from waystation.telemetry.models import DeviceHead, Doubt, Excursion
+from waystation.telemetry.rules.continuity import without
 from waystation.telemetry.rules.excursions import Excursion as Found
 from waystation.telemetry.store.log import Frame
 
@@ -172,13 +173,14 @@ def note_head(by: Authority, frame: Frame, heads: dict[UUID, DeviceHead], now: d
     `heads` keeps the rows between frames; it is dropped with the site's tracks.
     """
     head = frame.head
-    if head["source_class"] != "signed_batch" or not frame.seq:
+    if head.get("came_as", head["source_class"]) != "signed_batch" or not frame.seq:
         return
     machine = UUID(head["machine"])
     if machine not in heads:
         heads[machine] = DeviceHead.objects.filter(machine_id=machine).first() or DeviceHead(machine_id=machine)
     row = heads[machine]
-    boot, first, last = int(head["boot"]), min(frame.seq), max(frame.seq)
+    boot = int(head["boot"])
+    first, last = head.get("span") or (min(frame.seq), max(frame.seq))
     expected = row.seq + 1 if boot == row.boot else 1
     if boot >= row.boot and first > expected:
         row.breaks = [*row.breaks, {"boot": boot, "first": expected, "last": first - 1}][-100:]
@@ -187,7 +189,7 @@ def note_head(by: Authority, frame: Frame, heads: dict[UUID, DeviceHead], now: d
             entry=NewEntry("telemetry.sequence_broken", machine, by, now, UUID(head["site"]), facts=row.breaks[-1]),
         )
     elif row.breaks:
-        row.breaks = [b for b in row.breaks if not (b["boot"] == boot and first <= b["first"] and b["last"] <= last)]
+        row.breaks = without(row.breaks, boot, first, last)
     if (boot, last) > (row.boot, row.seq):
         row.boot, row.seq, row.digest = boot, last, head.get("digest", "")
     row.save()

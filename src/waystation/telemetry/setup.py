@@ -5,7 +5,7 @@ Every change of the setup is an entry in the log, so the newest such entry marks
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from waystation.evidence.models import LogEntry
 from waystation.registry.models import ProductProfile, Sensor, Site, Space
 from waystation.telemetry.live import Track
 from waystation.telemetry.models import Calibration
+from waystation.telemetry.rules.calibration import NO_CORRECTION, Correction, correction_of
 from waystation.telemetry.rules.profile import Profile, parse_rule
 
 KINDS = (
@@ -40,12 +41,13 @@ _EACH = f"SELECT MAX(seq) AS seq FROM {LogEntry._meta.db_table} WHERE kind = %s"
 
 @dataclass(frozen=True, slots=True)
 class SiteSetup:
-    """A site's rows: each sensor carries its site and space, each space its profile; probes by sensor."""
+    """A site's rows: each sensor carries its site and space, each space its profile; bound probes by sensor."""
 
     site: Site
     spaces: tuple[Space, ...]
     sensors: tuple[Sensor, ...]
     calibrations: dict[UUID, Calibration]
+    corrections: dict[UUID, Correction]
 
     def valid_until(self, sensor_id: UUID) -> datetime | None:
         """The end of the certificate of the probe that is bound to a sensor now."""
@@ -90,8 +92,8 @@ def read(site_ids: Sequence[UUID]) -> dict[UUID, SiteSetup]:
     """The setup of some sites, with four queries."""
     sites = Site.objects.in_bulk(site_ids)
     spaces = {s.pk: s for s in Space.objects.filter(site_id__in=site_ids).select_related("profile")}
-    bound = Calibration.objects.filter(sensor__site_id__in=site_ids, unbound_at=None)
-    probes = {c.sensor_id: c for c in bound}
+    bound = list(Calibration.objects.filter(sensor__site_id__in=site_ids))
+    probes, added = {c.sensor_id: c for c in bound if c.unbound_at is None}, corrections_of(bound)
     rooms: dict[UUID, list[Space]] = {key: [] for key in site_ids}
     for space in spaces.values():
         space.site = sites[space.site_id]
@@ -102,10 +104,22 @@ def read(site_ids: Sequence[UUID]) -> dict[UUID, SiteSetup]:
         held[sensor.site_id].append(sensor)
     return {
         key: SiteSetup(
-            sites[key], tuple(rooms[key]), tuple(held[key]), {s.pk: probes[s.pk] for s in held[key] if s.pk in probes}
+            sites[key],
+            tuple(rooms[key]),
+            tuple(held[key]),
+            {s.pk: probes[s.pk] for s in held[key] if s.pk in probes},
+            {s.pk: added[s.pk] for s in held[key] if s.pk in added},
         )
         for key in site_ids
     }
+
+
+def corrections_of(rows: Iterable[Calibration]) -> dict[UUID, Correction]:
+    """What corrects each sensor's values at each time, by its certificates; one that did not pass corrects nothing."""
+    steps: dict[UUID, list[tuple[float, float]]] = {}
+    for row in rows:
+        steps.setdefault(row.sensor_id, []).append((row.bound_at.timestamp(), row.offset_c if row.passed else 0.0))
+    return {key: correction_of(held) for key, held in steps.items()}
 
 
 class Marker(NamedTuple):
@@ -169,12 +183,11 @@ def profile_row(sensor: Sensor) -> ProductProfile | None:
 
 
 def tracks_of(setup: SiteSetup) -> list[Track]:
-    """A fresh track for each sensor, corrected by the offset of its probe where that passed."""
-    offsets = {key: row.offset_c for key, row in setup.calibrations.items() if row.passed}
-    return [_track(sensor, offsets.get(sensor.pk, 0.0), setup) for sensor in setup.sensors]
+    """A fresh track for each sensor, corrected at each instant by the probe that was bound then."""
+    return [_track(sensor, setup) for sensor in setup.sensors]
 
 
-def _track(sensor: Sensor, offset_c: float, setup: SiteSetup) -> Track:
+def _track(sensor: Sensor, setup: SiteSetup) -> Track:
     return Track(
         sensor_id=str(sensor.pk),
         code=sensor.code,
@@ -187,8 +200,9 @@ def _track(sensor: Sensor, offset_c: float, setup: SiteSetup) -> Track:
         low_possible=sensor.low_possible,
         high_possible=sensor.high_possible,
         profile=judging_profile(sensor),
-        offset_c=offset_c,
+        correction=setup.corrections.get(sensor.pk, NO_CORRECTION),
         report_s=float(sensor.site.report_s),
+        resolution=sensor.resolution,
         proves_until_s=setup.proves_until_s(sensor),
         certified_until_s=setup.certified_until_s(sensor),
         accepts=frozenset(sensor.space.profile.source_classes if sensor.space and sensor.space.profile else ()),

@@ -25,6 +25,11 @@ def log() -> Log:
     return _log(folder() / "log")
 
 
+def rollup_path(name: str) -> Path:
+    """The file of buckets of a segment, from the segment's stored name. It may not be there."""
+    return folder() / "rollups" / name
+
+
 def segment_path(name: str) -> Path:
     """A segment's file from its stored name."""
     return folder() / "segments" / name

@@ -15,7 +15,7 @@ from tests.conftest import SHARED
 from waystation import wiring
 from waystation.adapters.envelope.lorawan.envelope import ChirpStackEnvelope, ThingsStackEnvelope
 from waystation.adapters.envelope.plain.envelope import PlainEnvelope
-from waystation.adapters.envelope.sparkplug.envelope import SparkplugEnvelope
+from waystation.adapters.envelope.sparkplug.envelope import SparkplugEnvelope, rebirth
 from waystation.telemetry.actions.messages import fits
 from waystation.telemetry.rules.mapping import value_of
 from waystation.telemetry.rules.messages import instant_us
@@ -233,3 +233,46 @@ def test_int_05_an_instant_needs_its_offset(text: str) -> None:
     """A wall clock says nothing across sites."""
     with pytest.raises(ValueError, match="time"):
         instant_us(text)
+
+
+def _numbered(number: int | None, *metrics: bytes) -> bytes:
+    made = _member(1, NOW_US // 1000) + b"".join(_member(2, one) for one in metrics)
+    return made if number is None else made + _member(3, number)
+
+
+def _says(envelope: SparkplugEnvelope, kind: str, number: int | None, *metrics: bytes, after_s: int = 0) -> list[str]:
+    envelope.read(f"spBv1.0/cordoba/{kind}/edge", _numbered(number, *metrics), NOW_US + after_s * 1_000_000)
+    return [topic for topic, _ in envelope.replies()]
+
+
+def test_int_05_an_edge_whose_birth_was_not_heard_is_asked_to_be_born_again() -> None:
+    """Data first: asked at once, not again within a minute, and quiet once it was born and counts on."""
+    it, ask = SparkplugEnvelope(), ["spBv1.0/cordoba/NCMD/edge"]
+    assert _says(it, "NDATA", 7, _metric(None, "double", 1.0, alias=3)) == ask
+    assert _says(it, "NDATA", 8, _metric(None, "double", 1.0, alias=3), after_s=59) == []
+    assert _says(it, "NDATA", 9, _metric(None, "double", 1.0, alias=3), after_s=60) == ask
+    assert _says(it, "NBIRTH", 0, _metric("temperature", "double", 1.0, alias=3), after_s=200) == []
+    for number in range(1, 300):
+        assert _says(it, "DDATA", number % 256, _metric(None, "double", 1.0, alias=3), after_s=200 + number) == []
+
+
+@pytest.mark.parametrize("skipped", [1, 5, 254])
+def test_int_05_a_skipped_number_asks_for_a_birth_and_a_death_does_not(skipped: int) -> None:
+    """A message that was lost is noticed by the next one; after a death a birth is expected, and none is asked for."""
+    it = SparkplugEnvelope()
+    _says(it, "NBIRTH", 0, _metric("temperature", "double", 1.0, alias=3))
+    assert _says(it, "NDATA", (1 + skipped) % 256, _metric(None, "double", 1.0, alias=3)) == [
+        "spBv1.0/cordoba/NCMD/edge"
+    ]
+    assert _says(it, "NDEATH", None, after_s=100) == []
+    assert _says(it, "NBIRTH", 0, _metric("temperature", "double", 1.0, alias=3), after_s=101) == []
+    assert _says(it, "DDEATH", 1, after_s=102) == []
+    assert _says(it, "NDATA", 2, _metric(None, "double", 1.0, alias=3), after_s=103) == []
+
+
+def test_int_05_the_request_is_the_specification_s_command() -> None:
+    """One metric, `Node Control/Rebirth`, a boolean that is true, with its time; it reads as any other payload."""
+    made = rebirth(NOW_US // 1000)
+    assert made == _member(1, NOW_US // 1000) + _member(
+        2, _metric("Node Control/Rebirth", "boolean", True, at_ms=NOW_US // 1000)
+    )

@@ -12,8 +12,8 @@ from tests.samples import a_sensor, a_space
 from waystation.access.queries import system_authority
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import stores
-from waystation.telemetry.actions.care import bind_probe
 from waystation.telemetry.actions.ingest import frame_of
+from waystation.telemetry.actions.probes import bind_probe
 from waystation.telemetry.engine import Engine
 from waystation.telemetry.rules.batch import BatchReading
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,6 +44,7 @@ rows = st.lists(
         st.integers(1, 2),
         st.integers(0, 3),
         st.integers(0, 3),
+        st.just(0),
     ),
     max_size=30,
 )
@@ -122,14 +122,6 @@ def test_instants_in_any_order_are_judged_in_order_of_time() -> None:
     found = judge_columns(at_s[order], value_c[order], profile, 900.0, 0.0, float(at_s[-1]))
     assert _plain(found) == _plain(judge_columns(at_s, value_c, profile, 900.0, 0.0, float(at_s[-1])))
     assert [e.start_s for e in found.excursions] == [77 * 60.0]
-
-
-@pytest.fixture
-def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """Telemetry of the test's own."""
-    settings.DATA = tmp_path
-    yield tmp_path
-    stores._log.cache_clear()
 
 
 @pytest.mark.django_db

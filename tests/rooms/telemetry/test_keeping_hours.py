@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -17,7 +14,7 @@ from tests.rooms.telemetry.hours import agrees, an_hour, the_hour
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge
 from waystation.access.queries import system_authority
 from waystation.registry.models import Space
-from waystation.telemetry import stores, touched
+from waystation.telemetry import touched
 from waystation.telemetry.actions.seal import seal
 from waystation.telemetry.continuity import continuities, continuity
 from waystation.telemetry.engine import Engine
@@ -29,17 +26,10 @@ from waystation.telemetry.proving import prove
 from waystation.telemetry.rules.batch import BatchReading
 from waystation.telemetry.rules.hours import HOUR_US, WHOLE, between, members
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 BY = system_authority("test")
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """A log of the test's own."""
-    settings.DATA = tmp_path
-    stores._log.cache_clear()
-    yield
-    stores._log.cache_clear()
 
 
 @pytest.mark.django_db

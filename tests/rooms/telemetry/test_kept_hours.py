@@ -23,7 +23,7 @@ from waystation.access.queries import system_authority
 from waystation.registry import actions as registry
 from waystation.registry.models import ProductProfile, Sensor, Space
 from waystation.telemetry import stores
-from waystation.telemetry.actions import backup, care, hand
+from waystation.telemetry.actions import backup, care, hand, probes
 from waystation.telemetry.actions.backup import Logger
 from waystation.telemetry.actions.seal import seal
 from waystation.telemetry.engine import Engine
@@ -48,18 +48,11 @@ from waystation.telemetry.rules.hours import (
 )
 from waystation.telemetry.rules.verdict import Kind, Stretch
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 BY = system_authority("test")
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 UNTIL = date(2027, 6, 30)
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """A log of the test's own."""
-    settings.DATA = tmp_path
-    stores._log.cache_clear()
-    yield
-    stores._log.cache_clear()
 
 
 KINDS = st.sampled_from(list(Kind))
@@ -174,7 +167,7 @@ class Fridge:
 
     def bind(self, offset_c: float) -> None:
         """Another probe with another offset."""
-        care.bind_probe(
+        probes.bind_probe(
             BY, self.probes[0].pk, probe_serial=str(uuid4()), certificate=str(uuid4()), laboratory="Lab",
             valid_from=START - timedelta(days=9), valid_until=START + timedelta(days=99),
             now=self.now, offset_c=offset_c,
@@ -183,7 +176,7 @@ class Fridge:
     def set_up(self, what: str) -> None:
         """A change in the registry that another verdict may follow from."""
         if what == "hold":
-            held = 120 if Sensor.objects.get(pk=self.probes[0].pk).hold_s != 120 else 1800
+            held = 120 if Sensor.objects.get(pk=self.probes[0].pk).hold_s != 120 else 150
             registry.change(BY, "sensor", self.probes[0].pk, {"hold_s": held}, now=self.now)
         elif what == "mapping":
             registry.change(BY, "space", self.space.pk, {"mapping_due": START.date()}, now=self.now)

@@ -91,13 +91,20 @@ def test_int_05_a_point_without_a_timestamp_happened_when_it_came() -> None:
     assert point.at_us == NOW_US
 
 
+@pytest.mark.parametrize(("precision", "stamp"), [("ms", 253402300799001), ("s", 9999999999999999999)])
+def test_int_05_a_timestamp_past_the_year_9999_is_of_another_precision(precision: str, stamp: int) -> None:
+    """Said as what it most likely is; what a wrong clock may say is a point."""
+    _, (error,) = read_points(f"t v=1 {stamp}".encode(), PRECISIONS[precision], NOW_US)
+    assert "9999; is the precision right?" in error.reason
+    (point,), _ = read_points(b"t v=1 9999999999999999999", 1, NOW_US)
+    assert point.at_us == 9999999999999999
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
         (b"t v=1 -5", "1970"),
         (b"t v=1 0", "1970"),
-        (b"t v=1 9999999999999999999", "9999"),
-        (b"t v=1 1795000301000000000", "future"),
         (b"t v=1 12a", "whole number"),
         (b"t v=1 1 2", "whole number"),
         (b"t v=\xff 5", "UTF-8"),

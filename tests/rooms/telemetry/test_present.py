@@ -14,7 +14,7 @@ from waystation.evidence.models import LogEntry
 from waystation.registry import actions as registry
 from waystation.registry.importing import files
 from waystation.registry.models import Sensor, Space
-from waystation.telemetry.actions import care
+from waystation.telemetry.actions import probes
 from waystation.telemetry.engine import Engine
 from waystation.telemetry.models import Calibration
 from waystation.telemetry.present import present
@@ -269,7 +269,7 @@ def test_a_probe_bound_while_judging_is_judged_by_from_the_next_reading_on(now: 
     deliver(space, minutes(probe, now, [7.8]), now)
     engine = _judged(space, now)
     assert _agrees(space, now) == "in_range_proven"
-    care.bind_probe(
+    probes.bind_probe(
         BY, probe.pk, probe_serial="P-2", certificate="C-2", laboratory="ENAC 1", valid_from=now - timedelta(days=1),
         valid_until=now + timedelta(days=365), offset_c=0.5, now=now,
     )  # fmt: skip

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from waystation.access.queries import system_authority
+from waystation.kernel.refusals import Unavailable
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import reader, stores
 from waystation.telemetry.actions.seal import seal
@@ -20,16 +18,9 @@ from waystation.telemetry.models import Segment
 from waystation.telemetry.store import segments
 from waystation.telemetry.store.log import Position
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 FAR_US = 2**60
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """A log of the test's own."""
-    settings.DATA = tmp_path
-    stores._log.cache_clear()
-    yield
-    stores._log.cache_clear()
 
 
 def two_sites(now: datetime) -> list[tuple[Space, Sensor]]:
@@ -106,3 +97,22 @@ def test_tel_07_whatever_is_sealed_when_every_reading_is_found_once(now: datetim
         else:
             seal(by, now=at)
         assert len(values(space, probe)) == delivered
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("damage", [None, b"", b"PAR1", b"x" * 400])
+def test_tel_05_a_sealed_file_that_cannot_be_read_is_a_refusal_and_never_missing_readings(
+    damage: bytes | None, now: datetime
+) -> None:
+    """Removed, emptied, cut or overwritten: reading says which file, in both forms; the other site is read."""
+    (space, probe), (other, second) = two_sites(now)
+    stores.log().rotate()
+    seal(system_authority("test"), now=now + timedelta(hours=1))
+    row = Segment.objects.get(site_id=space.site_id)
+    path = stores.segment_path(row.path)
+    path.unlink() if damage is None else path.write_bytes(damage)
+    for read in (values, lambda *of: reader.by_columns(of[0].site_id, [of[1].code], 0, FAR_US)):
+        with pytest.raises(Unavailable, match="cannot be read") as refused:
+            read(space, probe)
+        assert "waystation evidence check" in refused.value.next_step
+    assert values(other, second) == [4.0, 4.1, 4.2, 4.3, 4.4]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, NotAllowed, NotReady, Refusal, TooMuch
 from waystation.registry import actions as registry
 from waystation.registry.models import Space
-from waystation.telemetry import stores
 from waystation.telemetry.actions import backup, hand
 from waystation.telemetry.actions.backup import Logger
 from waystation.telemetry.actions.hand import Memory
@@ -32,21 +30,14 @@ from waystation.telemetry.rules.second_source import SecondReading, covered, pie
 from waystation.telemetry.rules.series import Reading
 from waystation.telemetry.rules.verdict import Kind, judge_sensor, seconds_by_kind
 
+pytestmark = pytest.mark.usefixtures("folder")
+
 Acting = Callable[..., Authority]
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 UNTIL = date(2027, 6, 30)
 ONE_ROW = b"timestamp,temp_c\n2026-11-17T06:00:00Z,5\n"
 ALL = ["signed_batch", "hand_reading", "plain_file"]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """A log of the test's own."""
-    settings.DATA = tmp_path
-    stores._log.cache_clear()
-    yield
-    stores._log.cache_clear()
 
 
 def an_outage(now: datetime, classes: list[str], hold_s: int | None = None, probes: int = 1) -> Space:

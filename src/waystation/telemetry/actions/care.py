@@ -1,4 +1,4 @@
-"""Probes and people: bind a calibrated probe, decide about a doubt, watch by hand."""
+"""People's care: decide about a doubt, watch by hand."""
 
 from __future__ import annotations
 
@@ -12,63 +12,9 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound, NotReady
 from waystation.registry.models import Sensor
 from waystation.registry.queries import one
-from waystation.telemetry.models import Calibration, Doubt, Excursion, HandDuty, HandReading
+from waystation.telemetry.models import Doubt, Excursion, HandDuty, HandReading
 
 SECOND_LOOK_FOR = timedelta(hours=1)
-
-
-def bind_probe(
-    by: Authority,
-    sensor_id: UUID,
-    *,
-    probe_serial: str,
-    certificate: str,
-    laboratory: str,
-    valid_from: datetime,
-    valid_until: datetime,
-    now: datetime,
-    offset_c: float = 0.0,
-    uncertainty_c: float = 0.0,
-    as_found_c: float | None = None,
-    as_left_c: float | None = None,
-) -> Calibration:
-    """From now on the sensor reads through this probe. A judging role needs a certificate that is valid now."""
-    sensor = one(Sensor, sensor_id)
-    by.require("telemetry.calibrate", sensor.site_id)
-    if not valid_from <= now < valid_until:
-        raise NotReady(
-            "telemetry.certificate_invalid",
-            f"Certificate {certificate} of probe {probe_serial} runs {valid_from:%Y-%m-%d} to {valid_until:%Y-%m-%d}.",
-            "Bind a probe whose certificate is valid today.",
-        )
-    with transaction.atomic():
-        before = Calibration.objects.select_for_update().filter(sensor=sensor, unbound_at=None).first()
-        if before is not None and before.probe_serial == probe_serial and before.certificate == certificate:
-            return before
-        row = Calibration(
-            sensor=sensor,
-            probe_serial=probe_serial,
-            certificate=certificate,
-            laboratory=laboratory,
-            bound_at=now,
-            valid_from=valid_from,
-            valid_until=valid_until,
-            offset_c=offset_c,
-            uncertainty_c=uncertainty_c,
-            as_found_c=as_found_c,
-            as_left_c=as_left_c,
-        )
-        changed: list[Calibration | Doubt] = [row]
-        if before is not None:
-            before.unbound_at = now
-            changed.insert(0, before)
-        for doubt in Doubt.objects.select_for_update().filter(sensor=sensor, ended_at=None):
-            doubt.ended_at = now  # what the old probe said stays not proven up to here
-            changed.append(doubt)
-        facts = {"sensor": sensor.code, "probe": probe_serial, "certificate": certificate, "valid_until": valid_until}
-        entry = NewEntry("telemetry.probe_bound", sensor.pk, by, now, sensor.site_id, facts=facts)
-        record(changed, [NewEvent(data=facts)], entry=entry)
-    return row
 
 
 def decide_doubt(
@@ -76,8 +22,9 @@ def decide_doubt(
 ) -> Doubt:
     """Say of a doubt that the sensor failed, or that its readings stand.
 
-    A failed sensor needs a second measurement within the hour. While its newest reading is out of range only QA may
-    decide, with a fresh proof of identity; the minutes out of range stay out whatever is decided.
+    A failed sensor needs a second measurement within the hour, or the report of the check that put it in doubt. While
+    its newest reading is out of range only QA may decide, with a fresh proof of identity; the minutes out of range stay
+    out whatever is decided.
     """
     with transaction.atomic():
         doubt = (
@@ -115,7 +62,7 @@ def _may_decide(by: Authority, doubt: Doubt, decision: str, reason: str, now: da
             else "Only QA says that doubted readings stand.",
             "Ask QA; until then the space counts as out of range.",
         )
-    if decision == "sensor_failed" and not _second_measurement(doubt, now):
+    if decision == "sensor_failed" and doubt.probe_check_id is None and not _second_measurement(doubt, now):
         raise NotReady(
             "telemetry.second_measurement",
             f"Nothing else was measured in this space since {now - SECOND_LOOK_FOR:%H:%M} UTC.",

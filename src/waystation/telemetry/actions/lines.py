@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, PartlyRefused, TooLarge
+from waystation.kernel.units import TemperatureUnit
 from waystation.registry.models import Sensor
 from waystation.telemetry import stores
 from waystation.telemetry.names import MOST_WAITING, Names
 from waystation.telemetry.rules.batch import MOST_BYTES
-from waystation.telemetry.rules.cells import shown
+from waystation.telemetry.rules.cells import number_to_celsius, shown
+from waystation.telemetry.rules.clocks import RECEIPT_TIME, by_clock, is_believed
 from waystation.telemetry.rules.mapping import SENSOR_TAG, Series, Target, is_readable, value_of
-from waystation.telemetry.rules.points import PRECISIONS, LineError, Point, read_points
+from waystation.telemetry.rules.plain_lines import Read, number_of, read_lines
+from waystation.telemetry.rules.points import PRECISIONS, LineError, Point
 from waystation.telemetry.store.log import Frame
 
 SITE_TAG = "site"
@@ -62,11 +66,12 @@ class Prepared:
 
 @dataclass(slots=True)
 class _Rows:
-    """The readings of a site in the order of their lines; `series` describes those that wait."""
+    """The readings of a site, each series in the order of its lines or of time; `series` describes those that wait."""
 
     codes: dict[str, int] = field(default_factory=dict)
     rows: list[tuple[int, int, float]] = field(default_factory=list)
     series: dict[str, dict[str, Any]] = field(default_factory=dict)
+    is_doubted: bool = False  # by a clock that nobody can believe, some of them
 
 
 def write(by: Authority, body: bytes, names: Names, *, precision: str, now: datetime) -> Written:
@@ -94,29 +99,33 @@ def prepare(by: Authority, body: bytes, names: Names, *, precision: str, now: da
             field="precision",
             value=precision,
         )
-    points, errors = read_points(body, PRECISIONS[precision], round(now.timestamp() * 1e6))
-    return placed(by, points, errors, names, source_class=SOURCE_CLASS, now=now)
+    read = read_lines(body, PRECISIONS[precision], round(now.timestamp() * 1e6))
+    return _placed(by, read, names, source_class=SOURCE_CLASS, now=now)
 
 
 def placed(
     by: Authority,
     points: Sequence[Point],
-    errors: list[LineError],
     names: Names,
     *,
     source_class: str,
     now: datetime,
 ) -> Prepared:
     """Place points with the sensors of the caller's sites, or among what waits there."""
+    return _placed(by, Read(list(points)), names, source_class=source_class, now=now)
+
+
+def _placed(by: Authority, read: Read, names: Names, *, source_class: str, now: datetime) -> Prepared:
     sites = by.sites("telemetry.ingest")
     if sites is not None and not sites:
         by.require("telemetry.ingest")
     now_us = round(now.timestamp() * 1e6)
     names.follow()
-    placing = _Placing(names, [UUID(key) for key in sites] if sites is not None else list(names.site_ids()))
-    placing.look_up_strangers(points)
-    for point in points:
-        errors += placing.take(point)
+    site_ids = [UUID(key) for key in sites] if sites is not None else list(names.site_ids())
+    placing = _Placing(names, site_ids, now_us)
+    placing.look_up_strangers(read.points)
+    errors = [*read.errors, *(error for point in read.points for error in placing.take(point))]
+    errors += placing.follow(read)
     common = {"machine": str(by.principal_id), "source_class": source_class, "received_us": now_us}
     frames = [frame for site_id, rows in placing.sites.items() for frame in _frames(site_id, rows, common)]
     refused = tuple(sorted(errors, key=lambda e: e.line))
@@ -135,12 +144,34 @@ def too_large(size: int) -> TooLarge:
 class _Placing:
     """Places the points of one body."""
 
-    def __init__(self, names: Names, site_ids: Sequence[UUID]) -> None:
-        self.names, self.site_ids = names, site_ids
+    def __init__(self, names: Names, site_ids: Sequence[UUID], now_us: int) -> None:
+        self.names, self.site_ids, self.now_us = names, site_ids, now_us
         self.sites: dict[UUID, _Rows] = {}
         self.readings = self.waiting = self.ignored = 0
         self._strangers: set[str] = set()
         self._homes: dict[str, UUID | None] = {}
+        # where the one value of a line went: rows of its site, number of its sensor, its unit
+        self._went: dict[int, tuple[list[tuple[int, int, float]], int, TemperatureUnit]] = {}
+
+    def follow(self, read: Read) -> list[LineError]:
+        """Place the followers of each series where its first line went; all that went elsewhere are read like it."""
+        errors: list[LineError] = []
+        went = {series: self._went.get(line) for series, line in read.leaders.items()}
+        first = {point.line: point for point in read.points}
+        for line, series, value, at_us in read.followers:
+            place = went[series]
+            if place is None:
+                point = first[read.leaders[series]]
+                name = next(iter(point.fields))
+                errors += self.take(replace(point, line=line, fields={name: value}, at_us=at_us))
+                continue
+            rows, code, unit = place
+            rows.append((code, at_us, number_to_celsius(number_of(value), unit)))
+            self.readings += 1
+        if read.followers and len(read.points) > len(read.leaders):
+            for held in self.sites.values():
+                held.rows.sort(key=itemgetter(1))
+        return errors
 
     def look_up_strangers(self, points: Sequence[Point]) -> None:
         """Which of the sensors that are named stand at a site where the caller may not write."""
@@ -155,11 +186,19 @@ class _Placing:
     def take(self, point: Point) -> list[LineError]:
         """Place each field of a point; why the line was not taken, when it was not."""
         try:
-            for add in self._fields(point):
+            adds = self._fields(point)
+            for add in adds:
                 self._add(*add)
+            if len(adds) == 1:
+                self._note(point.line, *adds[0][:3])
         except ValueError as error:
             return [LineError(point.line, str(error))]
         return []
+
+    def _note(self, line: int, site_id: UUID, series: Series, target: Target | None) -> None:
+        if target is not None:
+            held = self.sites[site_id]
+            self._went[line] = held.rows, held.codes[target.code], target.celsius_from(series.field)
 
     def _fields(self, point: Point) -> list[tuple[UUID, Series, Target | None, int, float | None]]:
         """What the point says, whole or not at all."""
@@ -206,6 +245,7 @@ class _Placing:
         held = self.sites.setdefault(site_id, _Rows())
         code = target.code if target else series.code
         held.rows.append((held.codes.setdefault(code, len(held.codes)), at_us, NAN if value is None else value))
+        held.is_doubted |= not is_believed(at_us, self.now_us)
         if target is not None:
             self.readings += 1
             return
@@ -216,8 +256,20 @@ class _Placing:
 
 
 def _frames(site_id: UUID, held: _Rows, common: Mapping[str, Any]) -> Iterator[Frame]:
+    if not held.is_doubted:
+        yield from _frames_of(site_id, held, held.rows, common)
+        return
+    for ahead_us, some in by_clock(held.rows, itemgetter(1), common["received_us"]):
+        rows = [(code, at_us - ahead_us, value) for code, at_us, value in some]
+        marked = {"source_class": RECEIPT_TIME, "ahead_us": ahead_us} if ahead_us else {}
+        yield from _frames_of(site_id, held, rows, {**common, **marked})
+
+
+def _frames_of(
+    site_id: UUID, held: _Rows, readings: Sequence[tuple[int, int, float]], common: Mapping[str, Any]
+) -> Iterator[Frame]:
     codes = list(held.codes)
-    rows = iter(held.rows)
+    rows = iter(readings)
     while some := list(islice(rows, READINGS_IN_A_FRAME)):
         here = {number: place for place, number in enumerate(sorted({row[0] for row in some}))}
         mine = [codes[number] for number in here]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
 from waystation.kernel.authority import Authority
-from waystation.telemetry import stores
+from waystation.telemetry import stores, taken
 from waystation.telemetry.actions.lines import Written, placed
 from waystation.telemetry.names import Names
 from waystation.telemetry.ports import Envelope
 from waystation.telemetry.rules.messages import demand_instant
 from waystation.telemetry.rules.points import LineError, Point
 
+NETWORK_TIME = "network_time"  # the source class of a connection that proved itself, with the network's times
+NETWORK = ("network", "authenticated_connection")
 log = logging.getLogger("waystation.mqtt")
 
 
@@ -39,30 +42,60 @@ def take(
 
     Raises Unavailable when nothing can be stored: then none of them may be acknowledged.
     """
-    by.require("telemetry.ingest")
+    if not by.grants.get("telemetry.ingest"):
+        by.require("telemetry.ingest")
     now_us = round(now.timestamp() * 1e6)
-    points: list[Point] = []
+    points: dict[str, list[Point]] = {}
     errors: list[LineError] = []
     for number, message in enumerate(messages, start=1):
         try:
-            points += _points(number, message, envelopes, now_us)
+            clock, found = _points(number, message, envelopes, now_us)
+            points.setdefault(NETWORK_TIME if (clock, source_class) == NETWORK else source_class, []).extend(found)
         except (ValueError, RecursionError) as error:
             errors.append(LineError(number, str(error)))
-    made = placed(by, points, errors, names, source_class=source_class, now=now)
-    if made.frames:
-        stores.log().append(made.frames)
-    for refused in made.written.refused:
+    fresh = taken.fresh(point.once for some in points.values() for point in some if point.once)
+    seen = set[str]()
+    made = [
+        placed(by, list(_first(some, fresh, seen)), names, source_class=name, now=now) for name, some in points.items()
+    ]
+    if frames := [frame for one in made for frame in one.frames]:
+        stores.log().append(frames)
+    taken.remember(fresh, now)
+    written = _together([one.written for one in made], errors)
+    for refused in written.refused:
         log.warning("message on %r was not taken: %s", messages[refused.line - 1].topic[:120], refused.reason)
-    return made.written
+    return written
 
 
-def _points(number: int, message: Message, envelopes: Sequence[Envelope], now_us: int) -> list[Point]:
+def _first(points: Sequence[Point], fresh: set[str], seen: set[str]) -> Iterator[Point]:
+    """The points that nobody took before, here or elsewhere; `seen` grows."""
+    for point in points:
+        if not point.once:
+            yield point
+        elif point.once in fresh and point.once not in seen:
+            seen.add(point.once)
+            yield point
+
+
+def _together(parts: Sequence[Written], errors: Sequence[LineError]) -> Written:
+    refused = sorted([*errors, *(one for part in parts for one in part.refused)], key=lambda e: e.line)
+    return Written(
+        sum(part.readings for part in parts),
+        sum(part.waiting for part in parts),
+        sum(part.ignored for part in parts),
+        tuple(refused),
+    )
+
+
+def _points(
+    number: int, message: Message, envelopes: Sequence[Envelope], now_us: int
+) -> tuple[Literal["device", "network"], list[Point]]:
     for envelope in envelopes:
         if any(fits(wanted, message.topic) for wanted in envelope.filters):
             found = envelope.read(message.topic, message.payload, now_us)
             for point in found:
-                demand_instant(point, now_us)
-            return [Point(number, p.measurement, p.tags, p.fields, p.at_us) for p in found]
+                demand_instant(point)
+            return envelope.clock, [replace(p, line=number) for p in found]
     raise ValueError("no envelope has this topic")
 
 

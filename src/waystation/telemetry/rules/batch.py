@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import isfinite
 from typing import Any
 
 from waystation.kernel.refusals import BadInput
+from waystation.telemetry.rules.agents import Told, span_of, told_of
 
 SCHEMA = "waystation.batch/1"
 MOST_READINGS = 50_000
 MOST_BYTES = 8 * 1024 * 1024
-FUTURE_ALLOWED_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +36,12 @@ class Batch:
     readings: tuple[BatchReading, ...]
     check_ins: tuple[Mapping[str, str], ...]
     alarms: tuple[Mapping[str, Any], ...]
+    span: tuple[int, int] | None = None  # the numbers that the batch answers for, first and last
+    told: Told = field(default_factory=Told)
 
 
-def parse_batch(body: bytes, *, now_us: int) -> Batch:
-    """The batch in `body`; BadInput names the member that cannot be used. Instants far in the future are refused."""
+def parse_batch(body: bytes) -> Batch:
+    """The batch in `body`; BadInput names the member that cannot be used."""
     if len(body) > MOST_BYTES:
         raise _bad("body", len(body), f"has {len(body)} bytes", f"Send at most {MOST_BYTES} bytes at once.")
     try:
@@ -53,17 +55,19 @@ def parse_batch(body: bytes, *, now_us: int) -> Batch:
     rows = document.get("readings", [])
     if not isinstance(rows, list) or len(rows) > MOST_READINGS:
         raise _bad("readings", "", f"is not a list of at most {MOST_READINGS}", "Split the batch.")
-    readings = tuple(_reading(number, row, now_us) for number, row in enumerate(rows))
+    readings = tuple(_reading(number, row) for number, row in enumerate(rows))
     return Batch(
         boot=_count(document, "boot"),
         previous=_text(document, "previous"),
         readings=readings,
         check_ins=tuple(_members(document, "check_ins")),
         alarms=tuple(_members(document, "alarms")),
+        span=span_of(document),
+        told=told_of(document),
     )
 
 
-def _reading(number: int, row: object, now_us: int) -> BatchReading:
+def _reading(number: int, row: object) -> BatchReading:
     where = f"readings[{number}]"
     if not isinstance(row, list) or len(row) != 4:
         raise _bad(where, row, "is not [sensor, instant, value, seq]", "Send four members.")
@@ -72,10 +76,7 @@ def _reading(number: int, row: object, now_us: int) -> BatchReading:
         raise _bad(f"{where}[0]", sensor, "is no sensor code", "Send the sensor's code.")
     if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq < 2**63:
         raise _bad(f"{where}[3]", seq, "is no sequence number", "Count from 1 in each boot.")
-    at_us = _instant_us(where, instant)
-    if at_us > now_us + FUTURE_ALLOWED_S * 1e6:
-        raise _bad(f"{where}[1]", instant, "lies in the future", "Set the gateway's clock.")
-    return BatchReading(sensor, at_us, _value(where, value), seq)
+    return BatchReading(sensor, _instant_us(where, instant), _value(where, value), seq)
 
 
 def _instant_us(where: str, instant: object) -> int:

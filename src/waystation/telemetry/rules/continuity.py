@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -77,3 +77,17 @@ def _missing(ordered: list[Record]) -> Iterable[Missing]:
         if record.seq > expected:
             yield Missing(record.boot, expected, record.seq - 1)
         expected = record.seq + 1
+
+
+def without(breaks: Iterable[Mapping[str, int]], boot: int, first: int, last: int) -> list[dict[str, int]]:
+    """The breaks (`boot`, `first`, `last`) that are left once the numbers from `first` to `last` of a boot came."""
+    left: list[dict[str, int]] = []
+    for one in breaks:
+        if one["boot"] != boot or last < one["first"] or one["last"] < first:
+            left.append(dict(one))
+            continue
+        if one["first"] < first:
+            left.append({**one, "last": first - 1})
+        if last < one["last"]:
+            left.append({**one, "first": last + 1})
+    return left

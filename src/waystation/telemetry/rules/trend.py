@@ -7,6 +7,7 @@ from collections.abc import Sequence
 SHORTEST_FROZEN_S = 5400.0
 LONGEST_FROZEN_S = 43200.0
 FROZEN_FACTOR = 3.0
+FINE = 0.1  # the resolution for which the shortest time stands
 
 
 def slope_per_h(points: Sequence[tuple[float, float]]) -> float | None:
@@ -22,13 +23,15 @@ def slope_per_h(points: Sequence[tuple[float, float]]) -> float | None:
     return above / below * 3600.0
 
 
-def frozen_after_s(longest_flat_s: float, interval_s: float) -> float:
-    """How long a value may stand still before it is doubted, from the sensor's own longest flat run so far.
+def frozen_after_s(longest_flat_s: float, interval_s: float, resolution: float = FINE) -> float:
+    """How long a value may stand still before it is doubted, from the sensor's resolution (in its unit) and history.
 
-    A buffered probe of coarse resolution stands still for long stretches when it is healthy: three times what it has
-    done before is allowed, at least 90 minutes and 20 readings, at most 12 hours.
+    A buffered probe of coarse resolution stands still for long stretches when it is healthy. Three times its longest
+    flat run so far is allowed, at least 90 minutes for steps of 0.1 and in proportion for coarser ones, at least 20
+    readings, at most 12 hours.
     """
-    return min(max(SHORTEST_FROZEN_S, FROZEN_FACTOR * longest_flat_s, 20 * interval_s), LONGEST_FROZEN_S)
+    shortest_s = SHORTEST_FROZEN_S * max(1.0, resolution / FINE)
+    return min(max(shortest_s, FROZEN_FACTOR * longest_flat_s, 20 * interval_s), LONGEST_FROZEN_S)
 
 
 def is_implausible(value: float, low: float | None, high: float | None) -> bool:

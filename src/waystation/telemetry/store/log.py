@@ -32,7 +32,7 @@ ROTATE_BYTES = 64 * 1024 * 1024
 class Frame:
     """One accepted batch of a site. Columns have one item per reading; `value` is NaN where nothing was measured."""
 
-    # site, machine, source_class, received_us, boot, digest, sensors (codes)
+    # site, machine, source_class, received_us, boot, digest, sensors (codes); ahead_us of a clock nobody believes
     head: dict[str, Any]
     sensor: Sequence[int]  # index into head["sensors"]
     at_us: Sequence[int]
@@ -83,6 +83,10 @@ class Log:
         self._descriptor = -1
         self._broken: str = ""
 
+    def __del__(self) -> None:
+        """Let the file go with the last who knows this log."""
+        self._close()
+
     def append(self, frames: Sequence[Frame]) -> Position:
         """Write the frames and make them durable, all with one `fdatasync`; returns the position after them.
 
@@ -132,7 +136,11 @@ class Log:
 
     def size(self, number: int) -> int:
         """The bytes of a file."""
-        return (self.folder / _name(number)).stat().st_size
+        return self.path(number).stat().st_size
+
+    def path(self, number: int) -> Path:
+        """Where a file stands."""
+        return self.folder / _name(number)
 
     def end(self) -> Position:
         """The position after the last frame."""

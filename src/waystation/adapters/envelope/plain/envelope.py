@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 from waystation.telemetry.rules.messages import instant_us, written
 from waystation.telemetry.rules.points import Point
@@ -13,6 +14,7 @@ class PlainEnvelope:
 
     name = "waystation"
     filters = ("waystation/+/+",)
+    clock: Literal["device", "network"] = "device"
 
     def read(self, topic: str, payload: bytes, now_us: int) -> list[Point]:
         """The reading of a message."""

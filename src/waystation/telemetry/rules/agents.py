@@ -1,0 +1,128 @@
+"""What a site agent says beside readings: what happened at the site, numbers that never come and why, how it stands.
+
+All of it is in the signed body. Bounded and flat, so that it can be kept as events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from waystation.kernel.refusals import BadInput
+
+MOST_NOTES = 1000
+MOST_MEMBERS = 16
+MOST_TEXT = 200
+# what an agent may tell, and the event that it becomes
+NOTES: Mapping[str, str] = {
+    "started": "telemetry.agent_started",
+    "thinned": "telemetry.readings_thinned",
+    "sensor_fault": "telemetry.sensor_fault_told",
+    "sounder_fault": "telemetry.sounder_fault_told",
+    "clock_stepped": "telemetry.clock_stepped",
+    "sounding": "telemetry.local_alarm_sounded",
+    "quieted": "telemetry.local_alarm_quieted",
+    "cleared": "telemetry.local_alarm_cleared",
+    "shutdown_step": "telemetry.shutdown_step",
+    "failover_begun": "telemetry.failover_begun",
+    "failover_tested": "telemetry.failover_tested",
+    "limits_taken": "telemetry.limits_taken",
+    "limits_refused": "telemetry.limits_refused",
+}
+GAP = "telemetry.gap_stated"
+GAP_MEMBERS = ("boot", "first", "last", "count", "from_us", "until_us")
+SHOWN = ("boot", "version", "spool", "key", "trouble", "limits", "judged")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Notes and gaps as flat objects; `state` of a heartbeat, with the sensors whose answer it asks for."""
+
+    notes: tuple[Mapping[str, Any], ...] = ()
+    gaps: tuple[Mapping[str, Any], ...] = ()
+    state: Mapping[str, Any] = field(default_factory=dict)
+    asks: tuple[str, ...] = ()
+
+
+def told_of(document: Mapping[str, Any]) -> Told:
+    """What a batch says beside its readings; BadInput names the member that cannot be used."""
+    notes = _flat_list(document, "notes")
+    for number, note in enumerate(notes):
+        if note.get("kind") not in NOTES:
+            raise _bad(f"notes[{number}].kind", note.get("kind"), "is not known", f"Use: {', '.join(NOTES)}.")
+    gaps = _flat_list(document, "gaps")
+    for number, gap in enumerate(gaps):
+        if not all(_is_count(gap.get(name)) for name in GAP_MEMBERS) or not isinstance(gap.get("cause"), str):
+            raise _bad(f"gaps[{number}]", "", "is no gap", f"Send {', '.join(GAP_MEMBERS)} and cause.")
+    state = document.get("state", {})
+    if not isinstance(state, Mapping):
+        raise _bad("state", state, "is no object", "Send an object.")
+    asks = state.get("asks", [])
+    if not isinstance(asks, list) or len(asks) > MOST_NOTES or not all(isinstance(a, str) for a in asks):
+        raise _bad("state.asks", "", "is no list of sensor codes", "Send codes.")
+    return Told(notes, gaps, _shown(state), tuple(asks))
+
+
+def span_of(document: Mapping[str, Any]) -> tuple[int, int] | None:
+    """The numbers that a batch answers for, or None when it does not say."""
+    span = document.get("span")
+    if span is None:
+        return None
+    if not isinstance(span, list) or len(span) != 2 or not all(map(_is_count, span)) or span[0] > span[1]:
+        raise _bad("span", span, "is not [first, last]", "Send the first and the last number.")
+    return span[0], span[1]
+
+
+def event_of(note: Mapping[str, Any]) -> str:
+    """The event that a note becomes."""
+    return NOTES[str(note["kind"])]
+
+
+def _shown(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a state that is kept: what it says only when it changes."""
+    found = {name: str(state[name])[:MOST_TEXT] for name in SHOWN if name in state}
+    if not state:
+        return found
+    clock, paths = state.get("clock"), state.get("paths")
+    found["clock"] = str(clock.get("state", ""))[:40] if isinstance(clock, Mapping) else ""
+    found["is_sounding"] = str(bool(state.get("sounding"))).lower()
+    down = [p for p in paths if isinstance(p, Mapping) and p.get("is_down")] if isinstance(paths, list) else []
+    found["uplinks_down"] = ", ".join(str(p.get("name", ""))[:40] for p in down[:8])
+    known = [p for p in paths if isinstance(p, Mapping)] if isinstance(paths, list) else []
+    found |= {f"sheds_{str(p.get('name', ''))[:40]}": shed for p in known[:8] if (shed := _shed(p))}
+    return found
+
+
+def _shed(path: Mapping[str, Any]) -> str:
+    sheds = path.get("sheds")
+    return ", ".join(str(kind)[:20] for kind in sheds[:8]) if isinstance(sheds, list) else ""
+
+
+def _flat_list(document: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any], ...]:
+    value = document.get(name, [])
+    if not isinstance(value, list) or len(value) > MOST_NOTES:
+        raise _bad(name, "", f"is not a list of at most {MOST_NOTES}", "Split the batch.")
+    for number, one in enumerate(value):
+        if not isinstance(one, dict) or len(one) > MOST_MEMBERS or not all(map(_is_plain, one.values())):
+            raise _bad(f"{name}[{number}]", "", "is no flat object", f"Send at most {MOST_MEMBERS} texts and numbers.")
+    return tuple(value)
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, str):
+        return len(value) <= MOST_TEXT
+    if isinstance(value, bool):
+        return True
+    return isinstance(value, int | float) and abs(value) < 2**62
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
+
+
+def _bad(field: str, value: object, what: str, next_step: str) -> BadInput:
+    shown = str(value)[:60]
+    return BadInput(
+        "telemetry.batch", f"{field} {what}{f': {shown}' if shown else ''}.", next_step, field=field, value=shown
+    )
