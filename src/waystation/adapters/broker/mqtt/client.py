@@ -20,6 +20,7 @@ log = logging.getLogger("waystation.mqtt")
 MOST_IN_A_GROUP = 500
 LOOK_EVERY_S = 0.2
 RETRY_S = 1.0
+Take = Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]]
 
 
 class MqttBroker:
@@ -43,7 +44,7 @@ class MqttBroker:
         self._client.on_disconnect = self._gone
         self._client.on_message = self._came
 
-    def follow(self, take: Callable[[list[tuple[str, bytes]]], None], until: Callable[[], bool]) -> None:
+    def follow(self, take: Take, until: Callable[[], bool]) -> None:
         """Hand groups on until told to stop. What `take` refuses stays the broker's, and comes again."""
         self._client.connect_async(self._host, self._port, keepalive=20)
         self._client.loop_start()
@@ -58,13 +59,13 @@ class MqttBroker:
     def _hand_on(
         self,
         group: list[tuple[int, MQTTMessage]],
-        take: Callable[[list[tuple[str, bytes]]], None],
+        take: Take,
         until: Callable[[], bool],
     ) -> None:
         """Try until it is taken; then acknowledge what came over the connection that there is now."""
         while not until():
             try:
-                take([(message.topic, bytes(message.payload)) for _, message in group])
+                replies = take([(message.topic, bytes(message.payload)) for _, message in group])
             except Unavailable as refusal:
                 log.error("nothing is acknowledged to the broker: %s", refusal.message)
                 self._pause.wait(RETRY_S)
@@ -72,6 +73,8 @@ class MqttBroker:
             for connection, message in group:
                 if connection == self._connection:  # what came before is sent once more, under another number
                     self._client.ack(message.mid, message.qos)
+            for topic, payload in replies:
+                self._client.publish(topic, payload)
             return
 
     def _group(self) -> list[tuple[int, MQTTMessage]]:

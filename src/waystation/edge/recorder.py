@@ -1,0 +1,162 @@
+"""Recording: numbers for readings, what is left out as the spool fills, and a signed gap for whatever is not kept."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from waystation.edge.judge import Judge
+from waystation.edge.keys import Keys
+from waystation.edge.ports import Sample
+from waystation.edge.spool import Lost, Spool
+from waystation.edge.thin import WINDOW_US, Row
+
+PRESSED, THINNING, OUTSIDE_ONLY, STOPPED = 0.5, 0.8, 0.9, 0.97
+TRY_AGAIN_US = 10 * 1_000_000
+OFFLINE_SEAL_US = 300 * 1_000_000
+TIDY_US = 10 * 1_000_000
+
+
+class Recorder:
+    """Gives numbers and keeps readings. It never raises for what a disk does: `trouble` says it."""
+
+    def __init__(self, spool: Spool, keys: Keys, judge: Judge, boot: int) -> None:
+        self._spool, self._keys, self._judge = spool, keys, judge
+        self.boot, self.seq = boot, 0
+        self._lost: Lost | None = None
+        self._unwritten: Sequence[Row] = ()  # of this step: numbered, and not known to be written
+        self._notes: list[dict[str, Any]] = []
+        self._runs = "{}"
+        self._broken_us: int | None = None
+        self._tidied_us = 0
+        self.share = 0.0
+        self.trouble = ""
+
+    @property
+    def level(self) -> str:
+        """`recording`, `thinning`, `outside_only` (in-range readings are left out) or `stopped`."""
+        if self._broken_us is not None or self.share >= STOPPED:
+            return "stopped"
+        return "outside_only" if self.share >= OUTSIDE_ONLY else "thinning" if self.share >= THINNING else "recording"
+
+    def say(self, note: dict[str, Any]) -> None:
+        """Something to be told with the next batch. While nothing can be written the newest thousand wait."""
+        self._notes = [*self._notes, note][-1000:]
+
+    def step(self, samples: Sequence[Sample], now_us: int, runs: str, *, is_reachable: bool) -> None:
+        """Record what was read, seal what is due, release what may go."""
+        numbered = self._unwritten = [self._row(sample) for sample in samples]
+        if self._broken_us is not None and not self._mend(now_us):
+            self._lose(numbered, "disk_failed", now_us)
+            return
+        try:
+            self._tidy(now_us)
+            if self.level != "recording":
+                self._seal(now_us, is_reachable)
+            self._record(numbered, now_us, runs)
+            if self.level == "recording":
+                self._seal(now_us, is_reachable)
+        except (sqlite3.Error, OSError) as error:
+            self._break(error, now_us)
+
+    def _record(self, numbered: Sequence[Row], now_us: int, runs: str) -> None:
+        kept = [row for row in numbered if self._is_kept(row)]
+        dropped = [row for row in numbered if not self._is_kept(row)]
+        if kept or self._notes or runs != self._runs:
+            self._spool.record(self.boot, kept, self._notes, runs)
+            self._notes, self._runs, self._unwritten = [], runs, dropped
+        if dropped:
+            self._lose(dropped, "spool_full", now_us)
+            assert self._lost is not None
+            self._spool.lose(self.boot, self._lost)
+        elif numbered and self.level in ("recording", "thinning"):
+            self._lost = None
+        self._unwritten = []
+
+    def _row(self, sample: Sample) -> Row:
+        self.seq += 1
+        stays = sample.value is None or self._judge.is_out(sample)
+        return Row(self.seq, sample.sensor, sample.observed_us, sample.value, stays)
+
+    def _is_kept(self, row: Row) -> bool:
+        if self.level == "outside_only":
+            return row.stays or not self._judge.is_watched(row.sensor)
+        return self.level != "stopped"
+
+    def _lose(self, rows: Sequence[Row], cause: str, now_us: int) -> None:
+        """Add numbers to the gap that goes on; another cause begins another gap."""
+        if not rows:
+            return
+        first, last = rows[0], rows[-1]
+        if self._lost is None or self._lost.cause != cause:
+            self._lost = Lost(first.seq, last.seq, len(rows), cause, first.at_us, now_us)
+        else:
+            self._lost = replace(self._lost, last=last.seq, count=self._lost.count + len(rows), until_us=now_us)
+
+    def _break(self, error: Exception, now_us: int) -> None:
+        """Nothing can be written. What was to be is counted as lost; the ballast makes room for the gap itself."""
+        self.trouble, self._broken_us = str(error)[:120], now_us
+        self._lose(self._unwritten, "disk_failed", now_us)
+        self._unwritten = ()
+        self._spool.drop_ballast()
+        self._mend(now_us + TRY_AGAIN_US, only_gap=True)
+
+    def _mend(self, now_us: int, *, only_gap: bool = False) -> bool:
+        """Every ten seconds: open again and write down what was lost. True when recording goes on."""
+        assert self._broken_us is not None
+        if now_us - self._broken_us < TRY_AGAIN_US:
+            return False
+        self._broken_us = now_us if not only_gap else self._broken_us
+        try:
+            self._spool.reopen()
+            self._lost = self._without_stored(self._lost)
+            if self._lost is not None:
+                self._spool.lose(self.boot, self._lost)
+        except (sqlite3.Error, OSError) as error:
+            self.trouble = str(error)[:120]
+            return False
+        if only_gap:
+            return False
+        self._broken_us, self._lost, self.trouble = None, None, ""
+        self._spool.keep_ballast()
+        return True
+
+    def _without_stored(self, lost: Lost | None) -> Lost | None:
+        """A commit that failed may have reached the disk all the same: what is there is not lost."""
+        if lost is None:
+            return None
+        missing = lost.count - self._spool.stored(self.boot, lost.first, lost.last)
+        return replace(lost, count=missing) if missing > 0 else None
+
+    def _tidy(self, now_us: int) -> None:
+        if now_us - self._tidied_us >= TIDY_US:
+            self._tidied_us = now_us
+            self._spool.tidy(is_pressed=self.share >= PRESSED)
+            self.share = self._spool.used_bytes() / self._spool.bound_bytes
+
+    def _seal(self, now_us: int, is_reachable: bool) -> None:
+        oldest_us = self._spool.oldest_raw_us()
+        if self.level == "recording":
+            is_due = is_reachable or oldest_us is None or now_us - oldest_us >= OFFLINE_SEAL_US
+        else:
+            is_due = oldest_us is None or oldest_us // WINDOW_US < now_us // WINDOW_US
+        if is_due:
+            self.seal(now_us)
+
+    def seal(self, now_us: int) -> None:
+        """Sign what is recorded, whatever its age."""
+        open_gap = -1 if self._lost is None else self._lost.first
+        thin = self.level != "recording"
+        while self._spool.seal(now_us, self._keys.public, self._keys.sign, is_thinning=thin, open_gap=open_gap):
+            pass
+
+    def resume(self, now_us: int, now_s: float) -> None:
+        """Open excursions of the last boot go on; begins are kept as Unix microseconds."""
+        self._runs = json.dumps(self._spool.runs(), sort_keys=True)
+        for sensor, (direction, since_us) in self._spool.runs().items():
+            held = self._judge.sensors.get(sensor)
+            if held is not None:
+                held.resume(direction, now_s - (now_us - since_us) / 1e6)
