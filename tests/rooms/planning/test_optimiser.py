@@ -264,3 +264,34 @@ def test_one_hub_one_part_and_no_demand_are_plans_too() -> None:
     found = curves(idle)
     chosen = within_budget(attainment(found, idle.unit_cost), found, idle.unit_cost, 100.0)
     assert (chosen.capital, chosen.waiting, chosen.gap) == (0.0, 0.0, 0.0)
+
+
+def test_the_search_for_whole_columns_ends_at_the_limit_with_a_plan_that_holds_and_its_gap() -> None:
+    """Priced to the end and stopped inside the last search: limits and bound hold, and it says stopped."""
+    many = three_tiers(40, regions=2, locals_=3)
+    limits = [_waiting_limit(many, leaf, 0.004) for leaf in many.leaves]
+    calls = 0
+
+    def counted() -> bool:
+        nonlocal calls
+        calls += 1
+        return True
+
+    patient = constrained(many, "money", limits, counted)
+    asked_while_pricing = patient.rounds
+    assert calls > asked_while_pricing, "the search for whole columns never asked"
+    left = calls - 1
+
+    def until_the_last() -> bool:
+        nonlocal left
+        left -= 1
+        return left > 0
+
+    hasty = constrained(many, "money", limits, until_the_last)
+    assert hasty.status == "stopped"
+    assert hasty.stock is not None
+    assert hasty.bound == pytest.approx(patient.bound)
+    assert hasty.value >= patient.bound * (1 - 1e-9)
+    assert hasty.gap >= 0.0
+    at = seen(many, np.arange(many.parts), hasty.stock)
+    assert all(limit.used(hasty.stock, at.ebo, at.fill).sum() <= limit.most * (1 + 1e-6) for limit in limits)

@@ -89,12 +89,14 @@ def constrained(
         search.generate(may_go_on)
     if search.missed():
         return Constrained("none_found", None, np.inf, search.bound, rounds=search.rounds)
-    chosen = search.master.whole()
+    chosen = search.master.whole(may_go_on)
     if chosen is None:
         return Constrained("none_found", None, np.inf, search.bound, rounds=search.rounds)
     stock = search.stock_of(chosen)
     value = search.value_of(stock)
-    status: Literal["optimal_within_gap", "stopped"] = "stopped" if search.stopped else "optimal_within_gap"
+    status: Literal["optimal_within_gap", "stopped"] = (
+        "stopped" if search.stopped or search.master.was_stopped else "optimal_within_gap"
+    )
     return Constrained(status, stock, value, min(search.bound, value), rounds=search.rounds)
 
 

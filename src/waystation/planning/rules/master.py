@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import highspy
@@ -30,6 +30,7 @@ class Master:
 
     def __init__(self, parts: int, most: Sequence[float]) -> None:
         self._limits, self._parts = len(most), parts
+        self.was_stopped = False
         self._most = np.array(most, dtype=float)
         self._costs: list[Array] = []
         self._owner: list[NDArray[np.int64]] = []
@@ -86,26 +87,38 @@ class Master:
         """By how much limits are missed in the mix, as shares of the limits."""
         return float(sum(self._model.getSolution().col_value[: self._limits]))
 
-    def whole(self) -> NDArray[np.int64] | None:
+    def whole(self, may_go_on: Callable[[], bool] = lambda: True) -> NDArray[np.int64] | None:
         """One column for each part (its number in the order added), limits held; None when none was found.
 
-        First only parts that the mix splits are open; then every column that could still pay is, within a node limit.
+        When it may no longer go on, the search ends with the best that it has, and `was_stopped` is set. First only
+        parts that the mix splits are open; then every column that could still pay is, within a node limit.
         """
         owner = np.concatenate(self._owner)
         mixed, worth = self._columns("col_value"), self._columns("col_dual")
         mix = self.value()
         self._begin_choosing(len(owner))
+        self._watch(may_go_on)
         split = np.zeros(self._parts, dtype=bool)
         split[owner[(mixed > 1e-7) & (mixed < 1.0 - 1e-7)]] = True
         first = self._choose((mixed > 1e-7) | split[owner], FIRST_NODES)
         if first is None:
             first = self._rounded(owner, mixed)
         room = np.inf if first is None else self._cost(first) - mix
-        if first is not None and room <= ENOUGH * abs(mix):
+        if first is not None and (self.was_stopped or room <= ENOUGH * abs(mix)):
             return first
         second = self._choose((worth <= 0.5 * room) | (mixed > 1e-7), SECOND_NODES)
         found = [chosen for chosen in (first, second) if chosen is not None]
         return min(found, key=self._cost) if found else None
+
+    def _watch(self, may_go_on: Callable[[], bool]) -> None:
+        """Ask between steps of the search whether it may go on."""
+
+        def ask(event: Any) -> None:
+            if self.was_stopped or not may_go_on():
+                self.was_stopped = True
+                event.interrupt()
+
+        self._model.cbMipInterrupt.subscribe(ask)
 
     def forbid_missing(self) -> None:
         """From now on every limit holds in the mix."""
