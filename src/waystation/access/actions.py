@@ -15,12 +15,12 @@ from django.db import transaction
 from waystation.access import queries, rules
 from waystation.access.models import Grant, Machine, Person, Reply, WelcomeLink
 from waystation.evidence.actions import NewEntry, Receipt, record
+from waystation.evidence.personal import people_keys
 from waystation.evidence.queries import addressed_to
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotFound
 
 WELCOME_FOR = timedelta(hours=24)
-ERASED_AT = "erased.invalid"  # a domain that no mail reaches (RFC 2606)
 SHARED_WORDS = ("shared", "team", "generic", "everyone")
 
 
@@ -155,11 +155,13 @@ def end_grant(by: Authority, grant_id: UUID, *, reason: str, now: datetime) -> R
     return record([grant], entry=NewEntry("access.role_ended", grant.person_id, by, now, grant.site_id, reason, facts))
 
 
-def erase_person(by: Authority, person_id: UUID, *, reason: str, now: datetime) -> Person:
+def erase_person(by: Authority, person_id: UUID, *, reason: str, now: datetime, is_sealed: bool = False) -> Person:
     """Take a person's own fields away for good: name, addresses, employer, shifts, and the address on what was sent.
 
-    The account ends with its grants; what the person did stays proved, because entries name people by id alone.
-    Repeating it changes nothing.
+    The account ends with its grants, and the person's key and salt are destroyed, so that no digest in an entry and no
+    field in a backup says anything any more. What the person did stays proved under their id. Repeating it destroys
+    again what a copy may have brought back, and changes nothing else. `is_sealed`: the fields came back from a backup
+    without their key, so the entry says that the row cannot be shown as it was.
     """
     by.require("access.administer")
     if not reason.strip():
@@ -168,25 +170,45 @@ def erase_person(by: Authority, person_id: UUID, *, reason: str, now: datetime) 
         raise Conflict("access.erase_self", "Nobody erases themselves.", "Ask another administrator.")
     with transaction.atomic():
         person = Person.objects.select_for_update().filter(pk=person_id).first() or _person(person_id)
-        address = f"{person.pk}@{ERASED_AT}"
-        if person.email == address:
+        transaction.on_commit(lambda: people_keys().destroy(person_id))
+        if person.is_erased:
             return person
         messages = addressed_to(person.email)
         for message in messages:
-            message.recipient = address
+            message.recipient = person.erased_address
             if message.sent_at is None and message.gave_up_at is None:
                 message.gave_up_at = now
         ended = [g for g in person.grants.all() if g.until is None or g.until > now]
         for grant in ended:
             grant.until = now
         EmailAddress.objects.filter(user=person).delete()
-        person.email, person.name, person.phone, person.employer = address, "Erased person", "", ""
+        person.email, person.name, person.phone, person.employer = person.erased_address, "Erased person", "", ""
         person.shifts, person.qualifications, person.is_active = [], [], False
         person.set_unusable_password()
-        facts = {"messages": len(messages), "grants_ended": len(ended)}
+        facts = {"messages": len(messages), "grants_ended": len(ended), "keys": "destroyed"}
+        facts |= {"not_shown": Person._meta.label} if is_sealed else {}
         entry = NewEntry("access.person_erased", person.pk, by, now, reason=reason, facts=facts)
         record([person, *ended, *messages], entry=entry)
     return person
+
+
+def destroy_left_keys(by: Authority) -> int:
+    """Destroy keys of erased people that a kill between commit and key left behind; returns how many."""
+    by.require("platform.operate")
+    keys = people_keys()
+    left = [row.pk for row in Person.objects.filter(email__endswith=f"@{rules.ERASED_AT}") if row.is_erased]
+    found = [key for key in left if keys.find(key) is not None]
+    for key in found:
+        keys.destroy(key)
+    return len(found)
+
+
+def refuse_erasure(by: Authority, person_id: UUID, *, until: datetime, reason: str, now: datetime) -> Receipt:
+    """Enter that a person was not erased: what they did must stay attributed to them until then."""
+    by.require("access.administer")
+    person = _person(person_id)
+    facts = {"until": until, "rule": "records of who did what are kept as long as the records themselves"}
+    return record([], entry=NewEntry("access.erasure_refused", person.pk, by, now, reason=reason, facts=facts))
 
 
 def create_machine(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 
+from waystation.access.rules import ERASED_AT, PERSONAL
 from waystation.evidence.rows import Row
 
 
@@ -32,6 +34,7 @@ class Person(AbstractBaseUser, Row):
     shifts = models.JSONField(default=list, blank=True)
     qualifications = models.JSONField(default=list, blank=True)
 
+    personal: ClassVar[Mapping[str, str]] = dict.fromkeys(PERSONAL, "id")
     beside = frozenset({"last_login"})  # stamped by the framework
     objects: ClassVar[People] = People()
     USERNAME_FIELD = "email"
@@ -40,6 +43,20 @@ class Person(AbstractBaseUser, Row):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def erased_address(self) -> str:
+        """The address that takes the place of a person's own; no mail reaches it."""
+        return f"{self.pk}@{ERASED_AT}"
+
+    @property
+    def is_erased(self) -> bool:
+        """True once the person's own fields are gone."""
+        return self.email == self.erased_address
+
+    def personal_in(self, values: Mapping[str, Any]) -> Mapping[str, str]:
+        """Of an erased person nothing is personal any more: the row is digested as it stands."""
+        return {} if values.get("email") == self.erased_address else self.personal
 
 
 class Machine(Row):
@@ -52,6 +69,18 @@ class Machine(Row):
     public_key = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
+
+
+class Enrolment(Row):
+    """A token that makes the key of a site's agent known, once."""
+
+    name = models.CharField(max_length=120)
+    site_id = models.UUIDField()
+    token_hash = models.CharField(max_length=64, unique=True)
+    opened_by = models.UUIDField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    machine_id = models.UUIDField(null=True)
 
 
 class Grant(Row):

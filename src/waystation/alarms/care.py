@@ -157,3 +157,21 @@ def _check_quiet(kind: str, reason: str, starts: datetime, ends: datetime, named
             field="ends_at",
             value=ends.isoformat(),
         )
+
+
+def forget_addresses(
+    by: Authority, person_id: UUID, *, instead: str, now: datetime, reason: str, is_sealed: bool = False
+) -> int:
+    """Put another address on every page that went to a person; returns how many. Repeating it changes nothing.
+
+    `is_sealed`: the addresses came back from a backup without the person's key, so no entry can show them as they were.
+    """
+    by.require("access.administer")
+    with transaction.atomic():
+        pages = list(Page.objects.select_for_update().filter(person_id=person_id).exclude(address=instead))
+        if pages:
+            for page in pages:
+                page.address = instead
+            facts: dict[str, object] = {"pages": len(pages)} | ({"not_shown": Page._meta.label} if is_sealed else {})
+            record(pages, entry=NewEntry("alarms.addresses_forgotten", person_id, by, now, reason=reason, facts=facts))
+    return len(pages)

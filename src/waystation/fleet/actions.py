@@ -14,6 +14,7 @@ from waystation.fleet import models as m
 from waystation.fleet import queries
 from waystation.fleet.rules.drift import differences
 from waystation.fleet.rules.gate import Facts, Obstacle, obstacles
+from waystation.fleet.rules.survival import FAILURES, SURVIVORS
 from waystation.kernel.authority import Authority
 from waystation.kernel.canonical import digest
 from waystation.kernel.refusals import BadInput, Conflict, NotFound, NotReady
@@ -127,6 +128,56 @@ def _end(by: Authority, row: m.Drift, resolution: str, reason: str, now: datetim
     record(
         [row], [NewEvent(data=facts)], entry=NewEntry("fleet.drift_ended", row.pk, by, now, row.site_id, reason, facts)
     )
+
+
+def waive_component(
+    by: Authority, site_id: UUID, component: str, *, reason: str, until: datetime, now: datetime
+) -> m.Drift:
+    """A site may be without a component, or a critical one without its backup path, until an instant."""
+    by.require("service_levels.waive", site_id)
+    site = one(Site, site_id)
+    known = queries.components_of(site, now) | queries.backup_of(site, now)
+    if known.get(component) != "absent":
+        absent = ", ".join(name for name, state in known.items() if state == "absent") or "none"
+        raise BadInput(
+            "fleet.waiver_component",
+            f"{component or 'Nothing'} is not absent at {site.name}.",
+            f"Absent: {absent}.",
+            field="component",
+            value=component,
+        )
+    if not reason.strip():
+        raise BadInput("fleet.waiver_reason", "A waiver needs a reason.", "Write why.", field="reason")
+    if until <= now:
+        raise BadInput("fleet.waiver_end", "A waiver needs an end that lies ahead.", "Name it.", field="until")
+    row = m.Drift(site=site, kind="absent_component", expected=component, actual="absent", seen_at=now)
+    row.ended_at, row.resolution, row.waived_until, row.reason = now, "waived", until, reason.strip()
+    facts = {"component": component, "until": until}
+    entry = NewEntry("fleet.component_waived", row.pk, by, now, site.pk, row.reason, facts)
+    record([row], [NewEvent(data=facts)], entry=entry)
+    return row
+
+
+def record_drill(
+    by: Authority, site_id: UUID, failure: str, function: str, *, survived: bool, evidence: str, now: datetime
+) -> m.Drill:
+    """What a person saw of a function while something had failed, or was switched off to see."""
+    by.require("fleet.onboard", site_id)
+    site = one(Site, site_id)
+    for name, value, known in (("failure", failure, FAILURES), ("function", function, SURVIVORS)):
+        if value not in known:
+            words = ", ".join(known)
+            raise BadInput(
+                "fleet.drill", f"{value or 'Nothing'} is no {name}.", f"Use {words}.", field=name, value=value
+            )
+    if not evidence.strip():
+        raise BadInput("fleet.drill_evidence", "A drill needs what shows it.", "Write what was seen.", field="evidence")
+    row = m.Drill(site=site, failure=failure, function=function, survived=survived, by_id=by.principal_id, at=now)
+    row.evidence = evidence.strip()
+    facts = {"failure": failure, "function": function, "survived": survived, "evidence": row.evidence}
+    entry = NewEntry("fleet.drill_recorded", row.pk, by, now, site.pk, facts=facts)
+    record([row], [NewEvent(data=facts)], entry=entry)
+    return row
 
 
 def check_baseline(

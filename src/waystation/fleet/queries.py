@@ -11,6 +11,10 @@ from waystation.fleet import models as m
 from waystation.fleet.rules.drift import Intended, Observed, components
 from waystation.fleet.rules.gate import CheckState, Facts
 from waystation.registry.models import Device, Owner, Site
+from waystation.registry.queries import ways_of
+from waystation.registry.rules.diversity import has_backup
+
+BACKUP = "backup_path"  # what a critical site needs beside the components of its template
 
 
 def intended_of(device: Device) -> Intended:
@@ -49,8 +53,21 @@ def components_of(site: Site, now: datetime) -> dict[str, str]:
     present = set(site.devices.filter(removed_at=None).values_list("component_class", flat=True))
     if site.circuits.exists():
         present.add("wan")
-    waived = m.Drift.objects.filter(site=site, kind="absent_component", resolution="waived", waived_until__gt=now)
-    return components(wanted, sorted(present), list(waived.values_list("expected", flat=True)))
+    return components(wanted, sorted(present), waived_components(site, now))
+
+
+def waived_components(site: Site, now: datetime) -> list[str]:
+    """The component classes that the site may be without now, by an open waiver."""
+    rows = m.Drift.objects.filter(site=site, kind="absent_component", resolution="waived", waived_until__gt=now)
+    return list(rows.values_list("expected", flat=True))
+
+
+def backup_of(site: Site, now: datetime) -> dict[str, str]:
+    """For a critical site whether it has a backup path: present, waived or absent; nothing for another site."""
+    if site.service_class.rank != 1:
+        return {}
+    present = [BACKUP] if has_backup(ways_of([site.pk]).get(site.pk, [])) else []
+    return components([BACKUP], present, waived_components(site, now))
 
 
 def onboarding(site_id: UUID) -> m.Onboarding | None:
@@ -73,7 +90,7 @@ def gate_facts(
     people = access.names({o.person_id for o in owners.values() if o.person_id})
     named = {name: _owner(owners.get(name), people) for name in row.template.dependencies}
     checks = [CheckState(c.key, c.words, c.mandatory, c.state, c.evidence, c.fail_action) for c in row.checks.all()]
-    return Facts(checks, named, components_of(site, now), route_proven, cover, monitored)
+    return Facts(checks, named, components_of(site, now) | backup_of(site, now), route_proven, cover, monitored)
 
 
 def _owner(owner: Owner | None, people: Mapping[UUID, str]) -> str:
@@ -83,6 +100,11 @@ def _owner(owner: Owner | None, people: Mapping[UUID, str]) -> str:
     if owner.person_id is not None:
         return people.get(owner.person_id, "")
     return owner.vendor.name if owner.vendor else ""
+
+
+def drills(site_id: UUID) -> list[m.Drill]:
+    """What people saw at a site in drills and failures, newest first."""
+    return list(m.Drill.objects.filter(site_id=site_id))
 
 
 def last_check(device_id: UUID, since: datetime) -> m.BaselineCheck | None:

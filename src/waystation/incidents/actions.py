@@ -13,10 +13,12 @@ from django.db.models import Max
 from waystation.access import queries as access
 from waystation.evidence.actions import NewEntry, NewEvent, record
 from waystation.evidence.rows import Row
+from waystation.incidents import reviews
 from waystation.incidents.models import HandOver, Incident, IncidentLink, Note
 from waystation.incidents.rules import cause as causes
 from waystation.incidents.rules.closing import Ending, missing
 from waystation.incidents.rules.priority import PRIORITIES, more_urgent
+from waystation.incidents.rules.reviewing import is_reviewed
 from waystation.kernel import states
 from waystation.kernel.authority import Authority
 from waystation.kernel.canonical import digest, instant, plain
@@ -262,20 +264,20 @@ def resolve(
         row.responder_id, row.live_key = responder, None
         facts = {"outcome": outcome, "responder": str(responder), "after_s": int((now - row.opened_at).total_seconds())}
         _tell(by, row, "incidents.resolved", now, facts)
+        _open_review(by, row, now)
     return row
 
 
-def review(by: Authority, key: UUID, *, root_cause: str, now: datetime) -> Incident:
-    """Close the review: the root cause in words; detection, response and restoration stand in the timeline."""
-    with transaction.atomic():
-        row = _locked(by, key)
-        if row.state == "reviewed":
-            return row
-        row.state = states.step("incident", row.state, "reviewed")
-        row.reviewed_at = now
-        row.facts = [*row.facts, _fact({"name": "root_cause", "value": root_cause, "standing": "reported"}, now)]
-        _tell(by, row, "incidents.reviewed", now, {"root_cause": root_cause[:400]})
-    return row
+def _open_review(by: Authority, row: Incident, now: datetime) -> None:
+    """In the transaction of the end, so that no excursion and no major outage goes without."""
+    excursions = row.links.filter(kind="excursion").count()
+    if not is_reviewed(row.priority, row.needs_product, excursions):
+        return
+    site = one(Site, row.site_id, among=Site.objects.select_related("service_class"))
+    review = reviews.begun(site, now, incident=row, space_id=row.space_id)
+    facts = {"review": str(review.pk), "due": instant(review.due_at)}
+    event = NewEvent(data=facts, incident_id=row.pk)
+    record([review], [event], entry=NewEntry("incidents.review_opened", review.pk, by, now, row.site_id, facts=facts))
 
 
 def hand_over(by: Authority, snapshot: Mapping[str, Any], *, now: datetime, remark: str = "") -> HandOver:

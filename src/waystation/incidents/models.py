@@ -83,6 +83,20 @@ class Note(Row):
     observed_at = models.DateTimeField()
 
 
+class Feedback(Row):
+    """What a technician says of a repair at its close. Said again by the same person, the newest counts."""
+
+    incident = models.ForeignKey(Incident, on_delete=models.PROTECT, related_name="feedback")
+    by_id = models.UUIDField()
+    at = models.DateTimeField()
+    solved = models.CharField(max_length=8)  # yes | partly | no | no_swap
+    part_right = models.CharField(max_length=8)  # yes | no | no_part
+    in_time = models.CharField(max_length=8)  # yes | no | no_part
+    sheet_clear = models.CharField(max_length=8)  # yes | no | no_sheet
+    work_min = models.PositiveIntegerField()
+    words = models.TextField(blank=True)
+
+
 class HandOver(Row):
     """What one shift leaves to the next: a snapshot, signed by the one who takes it."""
 
@@ -93,3 +107,55 @@ class HandOver(Row):
     remark = models.TextField(blank=True)
     taken_by = models.UUIDField(null=True)
     taken_at = models.DateTimeField(null=True)
+
+
+class Review(Row):
+    """What is learnt from an excursion or a major outage: one review each, written by some, signed by another."""
+
+    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="post_incident_reviews")
+    space = models.ForeignKey(Space, on_delete=models.PROTECT, null=True, related_name="post_incident_reviews")
+    incident = models.OneToOneField(Incident, on_delete=models.PROTECT, null=True, related_name="review")
+    excursion_id = models.UUIDField(null=True, unique=True)  # of one that no incident holds
+    opened_at = models.DateTimeField(db_index=True)
+    due_at = models.DateTimeField()
+    targets = models.JSONField()  # those of the service class as the review opened
+    root_cause = models.TextField(blank=True)
+    standing = models.CharField(max_length=10, blank=True)  # measured | reported | assumed
+    what_failed = models.TextField(blank=True)
+    no_change = models.TextField(blank=True)  # why nothing is changed, where no action is named
+    written_by = models.JSONField(default=list)  # ids as text of who wrote any of it
+    figures = models.JSONField(default=dict)  # what was known when it was signed
+    signed_by = models.UUIDField(null=True)
+    signed_at = models.DateTimeField(null=True)
+    signed_name = models.CharField(max_length=120, blank=True)
+    signed_meaning = models.CharField(max_length=200, blank=True)
+    signed_digest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ["due_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(incident=None) ^ models.Q(excursion_id=None), name="review_of_one_thing"
+            )
+        ]
+
+    @property
+    def name(self) -> str:
+        """What it is about: INC-12, or the excursion of a space."""
+        return self.incident.name if self.incident is not None else f"excursion, {self.space}"
+
+
+class ReviewAction(Row):
+    """What is changed after a review: by whom, until when, and whether it is done."""
+
+    review = models.ForeignKey(Review, on_delete=models.PROTECT, related_name="actions")
+    what = models.TextField()
+    owner_id = models.UUIDField()
+    due_at = models.DateTimeField()
+    added_by = models.UUIDField()
+    added_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+    done_by = models.UUIDField(null=True)
+
+    class Meta:
+        ordering = ["due_at", "added_at"]

@@ -14,7 +14,7 @@ from waystation.incidents.models import HandOver, Incident, IncidentLink, Note
 from waystation.incidents.rules import cause as causes
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotFound
-from waystation.registry.queries import one, sites
+from waystation.registry.queries import sites
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,17 +26,6 @@ class Moment:
     object_id: str
     data: dict[str, Any]
     entry_seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """What a review begins with, reckoned from the facts; None where a fact is missing."""
-
-    detection_s: int | None
-    response_s: int | None
-    service_restoration_s: int | None
-    product_safety_s: int | None
-    outcome: str
 
 
 def incident(by: Authority, key: UUID | str) -> Incident:
@@ -107,28 +96,6 @@ def incidents_of(kind: str, object_id: UUID) -> list[Incident]:
 def notes(key: UUID) -> list[Note]:
     """The notes of an incident, oldest first."""
     return list(Note.objects.filter(incident_id=key).order_by("at", "pk"))
-
-
-def review_of(key: UUID) -> Review:
-    """Detection, response and restoration of an incident, from its facts."""
-    row = one(Incident, key)
-
-    def since(at: datetime | None, start: datetime) -> int | None:
-        return None if at is None else int((at - start).total_seconds())
-
-    return Review(
-        since(row.opened_at, row.detected_at),
-        since(row.acknowledged_at, row.opened_at),
-        since(row.service_restored_at, row.opened_at),
-        since(row.product_safe_at, row.opened_at),
-        row.outcome,
-    )
-
-
-def to_review(by: Authority) -> list[Incident]:
-    """Resolved P1 and P2 incidents whose review is not closed, and every one that touched product."""
-    rows = Incident.objects.filter(state="resolved", site__in=sites(by)).select_related("site")
-    return [i for i in rows.order_by("resolved_at", "pk") if i.priority in ("P1", "P2") or i.needs_product]
 
 
 def outcomes(by: Authority, start: datetime, end: datetime) -> dict[str, int]:

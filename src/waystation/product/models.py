@@ -86,6 +86,7 @@ class Deviation(Row):
     recipients = models.JSONField(default=list, blank=True)
     opened_at = models.DateTimeField()
     opened_by = models.UUIDField()
+    written_by = models.JSONField(default=list, blank=True)  # ids as text of who wrote any of it
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.UUIDField(null=True, blank=True)
 
@@ -97,7 +98,7 @@ class Move(Row):
     from_space = models.ForeignKey(Space, on_delete=models.PROTECT, related_name="moves_out")
     to_space = models.ForeignKey(Space, on_delete=models.PROTECT, related_name="moves_in")
     consignments = models.JSONField(default=list)  # ids as text
-    started_at = models.DateTimeField()
+    started_at = models.DateTimeField(db_index=True)
     started_by = models.UUIDField()
     arrived_at = models.DateTimeField(null=True, blank=True)
     arrived_by = models.UUIDField(null=True, blank=True)
@@ -117,3 +118,24 @@ class BackupSpace(Row):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["space", "backup"], name="one_backup_per_space")]
+
+
+class LotValue(Row):
+    """What one unit of a lot is worth, as a person stated it from a source. A newer statement takes its place."""
+
+    consignment = models.ForeignKey(Consignment, on_delete=models.PROTECT, related_name="values")
+    unit_value = models.DecimalField(max_digits=14, decimal_places=4)
+    currency = models.CharField(max_length=3)  # ISO 4217
+    source = models.CharField(max_length=200)
+    stated_by = models.UUIDField()
+    stated_at = models.DateTimeField()
+    superseded_at = models.DateTimeField(null=True)
+    superseded_by = models.UUIDField(null=True)  # the statement that took its place
+
+    class Meta:
+        ordering = ["stated_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["consignment"], condition=models.Q(superseded_at=None), name="one_value_per_lot"
+            )
+        ]

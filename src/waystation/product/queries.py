@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q
 
 from waystation.kernel.authority import Authority
 from waystation.product import models as m
@@ -65,6 +69,14 @@ def way_of(by: Authority, consignment_id: UUID) -> list[m.Presence]:
     """Where a lot stood, in order."""
     by.require("registry.read")
     return list(m.Presence.objects.filter(consignment_id=consignment_id).select_related("space__site"))
+
+
+def stays(by: Authority, space_id: UUID, start: datetime, end: datetime) -> list[m.Presence]:
+    """The stays of lots in a space that touch [start, end), in order, each with its lot."""
+    space = one(Space, space_id)
+    by.require("registry.read", space.site_id)
+    rows = m.Presence.objects.filter(space=space, since__lt=end).select_related("consignment").order_by("since")
+    return [stay for stay in rows if stay.until is None or stay.until > start]
 
 
 def consignments(by: Authority, *, lot: str = "") -> list[m.Consignment]:
@@ -185,3 +197,135 @@ def where_lots_stand(by: Authority, words: str) -> list[m.Presence]:
     allowed = by.sites("registry.read")
     rows = rows if allowed is None else rows.filter(space__site_id__in=allowed)
     return list(rows.select_related("consignment", "space__site").order_by("consignment__lot")[:20])
+
+
+def lots_named(by: Authority, lot: str) -> list[m.Consignment]:
+    """The consignments of exactly that lot; several customers may have one each."""
+    by.require("registry.read")
+    return list(m.Consignment.objects.filter(lot=lot))
+
+
+def sites_of_lot(consignment_id: UUID) -> list[UUID]:
+    """The sites where a consignment ever stood."""
+    rows = m.Presence.objects.filter(consignment_id=consignment_id)
+    return list(rows.order_by().values_list("space__site_id", flat=True).distinct())
+
+
+def deviations_of(excursion_ids: Collection[UUID]) -> list[m.Deviation]:
+    """The deviations of some excursions."""
+    return list(m.Deviation.objects.filter(excursion_id__in=list(excursion_ids)))
+
+
+def deviations(by: Authority, *, open_only: bool = False) -> list[m.Deviation]:
+    """The deviations at the caller's sites, the open ones first, newest first. Needs registry.read."""
+    allowed = by.sites("registry.read")
+    rows = m.Deviation.objects.select_related("space__site").order_by("-opened_at", "-pk")
+    rows = rows if allowed is None else rows.filter(space__site_id__in=allowed)
+    found = list(rows.filter(closed_at=None))
+    return found if open_only else found + list(rows.exclude(closed_at=None))
+
+
+def value_of(consignment_id: UUID) -> m.LotValue | None:
+    """What one unit of a lot is worth, as last stated; None where nobody said."""
+    return m.LotValue.objects.filter(consignment_id=consignment_id, superseded_at=None).first()
+
+
+def values_of(by: Authority, consignment_id: UUID) -> list[m.LotValue]:
+    """Every statement of what a lot is worth, oldest first. Needs registry.read."""
+    by.require("registry.read")
+    return list(m.LotValue.objects.filter(consignment_id=consignment_id).order_by("stated_at", "pk"))
+
+
+def holds_of(excursion_ids: Collection[UUID]) -> list[m.ProductHold]:
+    """Every hold that some excursions opened, decided or not, by lot."""
+    rows = m.ProductHold.objects.filter(excursion_id__in=list(excursion_ids))
+    return list(rows.select_related("consignment", "space").order_by("consignment__lot", "opened_at"))
+
+
+def deviations_between(start: datetime, end: datetime, site_ids: Collection[UUID]) -> list[m.Deviation]:
+    """The deviations of some sites that were open at some instant of [start, end), oldest first."""
+    rows = m.Deviation.objects.filter(opened_at__lt=end).select_related("space").order_by("opened_at", "pk")
+    wanted = set(site_ids)
+    return [d for d in rows if d.space.site_id in wanted and (d.closed_at is None or d.closed_at >= start)]
+
+
+class LotSeen(NamedTuple):
+    """A lot as it is recorded."""
+
+    pk: UUID
+    lot: str
+    product: str
+    quantity: Decimal
+    unit: str
+    customer: str
+
+
+class Stay(NamedTuple):
+    """A lot stood in a space, half-open; `until` None while it stands there."""
+
+    pk: UUID
+    space: Space
+    since: datetime
+    until: datetime | None
+
+
+class MoveSeen(NamedTuple):
+    """A lot's way to another space; without an arrival it is still on its way."""
+
+    pk: UUID
+    to_space: Space
+    arrived_at: datetime | None
+    arrival_c: float | None
+
+
+class HoldSeen(NamedTuple):
+    """What QA held, and how it decided."""
+
+    pk: UUID
+    space: Space
+    opened_at: datetime
+    state: str
+    decided_at: datetime | None
+    signed_name: str
+
+
+def lots_touched(start: datetime, end: datetime, *, after: UUID | None, most: int) -> list[LotSeen]:
+    """The lots that came, stood, left, were held or decided in [start, end), in order of id, beginning behind one."""
+    stood = m.Presence.objects.filter(since__lt=end).filter(Q(until=None) | Q(until__gte=start))
+    held = m.ProductHold.objects.filter(opened_at__lt=end).filter(Q(decided_at=None) | Q(decided_at__gte=start))
+    rows = m.Consignment.objects.filter(
+        Q(Exists(stood.filter(consignment=OuterRef("pk")))) | Q(Exists(held.filter(consignment=OuterRef("pk"))))
+    )
+    rows = (rows if after is None else rows.filter(pk__gt=after)).order_by("pk")
+    return [LotSeen(*row) for row in rows.values_list(*LotSeen._fields)[:most]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Of some lots: their stays in order, the moves by (lot id as text, when it left), and their holds."""
+
+    stays: Mapping[UUID, Sequence[Stay]]
+    moves: Mapping[tuple[str, datetime], MoveSeen]
+    holds: Mapping[UUID, Sequence[HoldSeen]]
+
+
+def way_of_each(keys: Sequence[UUID], spaces: Mapping[UUID, Space]) -> Ways:
+    """Where each of some lots stood, how it got from one place to the next, and what QA held. `spaces`: all, by id."""
+    stays: dict[UUID, list[Stay]] = {}
+    stood = m.Presence.objects.filter(consignment_id__in=keys).order_by("since", "pk")
+    for lot, pk, space, since, until in stood.values_list("consignment_id", "pk", "space_id", "since", "until"):
+        stays.setdefault(lot, []).append(Stay(pk, spaces[space], since, until))
+    left = {stay.until for some in stays.values() for stay in some if stay.until is not None}
+    moves: dict[tuple[str, datetime], MoveSeen] = {}
+    columns = ("consignments", "started_at", "pk", "to_space_id", "arrived_at", "arrival_c")
+    for lots, started_at, pk, to_space, arrived_at, arrival_c in m.Move.objects.filter(started_at__in=left).values_list(
+        *columns
+    ):
+        seen = MoveSeen(pk, spaces[to_space], arrived_at, arrival_c)
+        moves |= {(key, started_at): seen for key in lots}
+    holds: dict[UUID, list[HoldSeen]] = {}
+    held = m.ProductHold.objects.filter(consignment_id__in=keys).order_by("pk")
+    fields = ("consignment_id", "pk", "space_id", "opened_at", "state", "decided_at", "signed_name")
+    for lot, pk, space, opened_at, state, decided_at, name in held.values_list(*fields):
+        holds.setdefault(lot, []).append(HoldSeen(pk, spaces[space], opened_at, state, decided_at, name))
+    return Ways(stays, moves, holds)

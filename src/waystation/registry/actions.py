@@ -17,11 +17,15 @@ from waystation.evidence.actions import NewEntry, NewEvent, Receipt, name_log, r
 from waystation.evidence.rows import Row
 from waystation.kernel import states
 from waystation.kernel.authority import Authority
-from waystation.kernel.refusals import BadInput, Conflict
+from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound
 from waystation.registry import models as m
 from waystation.registry.naming import check_names
 from waystation.registry.queries import one
+from waystation.registry.rules.reach import flows_of
+from waystation.registry.rules.shipped import BY_CODE
+from waystation.registry.rules.traffic import traffic_of
 
+CHECKED_IN = ("serial", "model", "firmware", "address", "config_digest", "certificate_until")
 R = TypeVar("R", bound=Row)
 
 # what may be created and changed through `put`, by name, with the permission it takes
@@ -45,6 +49,7 @@ KINDS: Mapping[str, tuple[type[Row], str]] = {
 _KEPT = frozenset(
     {"id", "state", "approved_by", "approved_at", "published_at", "observed", "observed_at", "removed_at"}
 )
+LONGEST_HOLD_S = 1800
 TARGETS = ("monitoring_availability_pct", "acknowledge_within_s", "recovery_h", "retention_days", "vendor_response_h")
 
 
@@ -53,6 +58,7 @@ def create(by: Authority, kind: str, values: Mapping[str, Any], *, now: datetime
     model, permission = _kind(kind)
     by.require(permission, _site_of(values))
     row = fill(model(), kind, values)
+    _may_hold(by, row, (0, 0))
     return _write(by, row, kind, "created", now)
 
 
@@ -67,7 +73,44 @@ def change(by: Authority, kind: str, key: UUID, values: Mapping[str, Any], *, no
             f"{row.name}, edition {row.edition}, is approved and no longer changes.",
             "Make a new edition and have QA approve it.",
         )
-    return _write(by, fill(row, kind, values), kind, "changed", now, reason)
+    held_before = (row.hold_s, row.interval_s) if isinstance(row, m.Sensor) else (0, 0)
+    fill(row, kind, values)
+    _may_hold(by, row, held_before)
+    return _write(by, row, kind, "changed", now, reason)
+
+
+def _may_hold(by: Authority, row: Row, before: tuple[int, int]) -> None:
+    """How long a reading may stand: 1.5 intervals; up to 2.5 for radio when QA says so; never over 30 min."""
+    if not isinstance(row, m.Sensor) or not isinstance(row.hold_s, int) or not isinstance(row.interval_s, int):
+        return
+    if row.hold_s == 0 or (row.hold_s, row.interval_s) == before:
+        return
+    most_s = min(LONGEST_HOLD_S, int(2.5 * row.interval_s))
+    if not 0 < row.hold_s <= most_s:
+        raise BadInput(
+            "registry.hold",
+            f"A reading every {row.interval_s} s cannot stand for {row.hold_s} s.",
+            f"Write at most {most_s} s, or 0 for 1.5 intervals.",
+            field="hold_s",
+            value=row.hold_s,
+        )
+    if row.hold_s > 1.5 * row.interval_s and not by.may("telemetry.decide_doubt", row.site_id):
+        raise NotAllowed(
+            "registry.hold_by_quality",
+            f"{row.hold_s} s is more than 1.5 intervals of {row.code}.",
+            "Ask QA: only they let a reading stand longer, up to 2.5 intervals for radio.",
+        )
+
+
+def let_stand(by: Authority, sensor_id: UUID, hold_s: int, *, now: datetime, reason: str) -> m.Sensor:
+    """QA's decision how long a reading of a sensor stands for the time after it, in seconds; 0: 1.5 intervals."""
+    sensor = one(m.Sensor, sensor_id)
+    by.require("telemetry.decide_doubt", sensor.site_id)
+    if not reason.strip():
+        raise BadInput("registry.hold_reason", "No reason is given.", "Write why, such as its radio.", field="reason")
+    before, sensor.hold_s = (sensor.hold_s, sensor.interval_s), hold_s
+    _may_hold(by, sensor, before)
+    return _write(by, sensor, "sensor", "changed", now, reason)
 
 
 def approve_profile(by: Authority, profile_id: UUID, *, now: datetime, reason: str) -> m.ProductProfile:
@@ -83,6 +126,16 @@ def approve_profile(by: Authority, profile_id: UUID, *, now: datetime, reason: s
     }
     record([profile], entry=NewEntry("registry.profile_approved", profile.pk, by, now, reason=reason, facts=facts))
     return profile
+
+
+def add_shipped_profile(by: Authority, code: str, *, now: datetime) -> m.ProductProfile:
+    """A profile that comes with the platform becomes a record here. It judges nothing until QA approved it."""
+    if code not in BY_CODE:
+        known = ", ".join(BY_CODE)
+        raise NotFound("registry.shipped_unknown", f"No profile {code!r} comes with the platform.", f"Known: {known}.")
+    row = create(by, "product_profile", BY_CODE[code].values(), now=now)
+    assert isinstance(row, m.ProductProfile)
+    return row
 
 
 def publish_template(by: Authority, template_id: UUID, *, now: datetime) -> m.Template:
@@ -109,7 +162,7 @@ def set_site_state(by: Authority, site_id: UUID, target: str, *, now: datetime, 
 def check_in(by: Authority, device: m.Device, observed: Mapping[str, str], *, now: datetime) -> m.Device:
     """What a device says of itself. Writes only when it says something new; never what is intended."""
     by.require("telemetry.ingest", device.site_id)
-    said = {k: str(v) for k, v in observed.items() if k in ("serial", "model", "firmware", "address", "config_digest")}
+    said = {k: str(v) for k, v in observed.items() if k in CHECKED_IN}
     if said == device.observed:
         return device
     before, device.observed, device.observed_at = device.observed, said, now
@@ -210,7 +263,12 @@ def _write(by: Authority, row: R, kind: str, verb: str, now: datetime, reason: s
 
 
 def _check_figures(row: Row, kind: str) -> None:
-    """A limit that is no number would hold for everything."""
+    """A limit that is no number would hold for everything; a list that is none says nothing."""
+    if isinstance(row, m.Template):
+        flows_of(row.flows)
+        traffic_of(row.traffic)
+    if isinstance(row, m.Device):
+        _check_battery(row)
     for name in (f.attname for f in row._meta.concrete_fields):
         value = getattr(row, name)
         if isinstance(value, float) and not math.isfinite(value):
@@ -232,6 +290,18 @@ def _check_figures(row: Row, kind: str) -> None:
             "Write 60 to 7200 seconds, or leave it out for 30 min.",
             field="second_hold_s",
             value=row.second_hold_s,
+        )
+
+
+def _check_battery(row: m.Device) -> None:
+    fitted_on, due_on = row.battery_fitted_on, row.battery_due_on
+    if fitted_on is not None and due_on is not None and fitted_on >= due_on:
+        raise BadInput(
+            "registry.value",
+            f"The battery of {row.name} would be due on {row.battery_due_on}, not after it was fitted.",
+            "Correct one of the two days.",
+            field="battery_due_on",
+            value=str(row.battery_due_on),
         )
 
 
@@ -258,6 +328,7 @@ def bind_unit(by: Authority, device: m.Device, *, unit_id: UUID, serial: str, pa
     """The device of that name is another piece of hardware from now on; what it is measured against stays."""
     by.require("spares.dispatch", device.site_id)
     before, device.serial, device.unit_id, device.part_id = device.serial, serial, unit_id, part_id
+    device.installed_on = now.astimezone(zone_of(device.site)).date()
     facts = {"device": device.name, "before": before, "after": serial}
     entry = NewEntry("registry.unit_bound", device.pk, by, now, device.site_id, facts=facts)
     record([device], [NewEvent(data=facts)], entry=entry)

@@ -73,6 +73,8 @@ class Template(Row):
     components = models.JSONField(default=list)  # [{"class", "models", "critical"}]
     checklist = models.JSONField(default=list)  # [{"key", "words", "mandatory", "fail_action"}]
     dependencies = models.JSONField(default=list)
+    flows = models.JSONField(default=list, blank=True)  # allowed between zones: [{"from", "to", "what"}]
+    traffic = models.JSONField(default=list, blank=True)  # most urgent first: [{"kind", "on_backup"}]; empty: shipped
     published_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -195,7 +197,10 @@ class Device(Row):
     zone = models.SlugField(blank=True)
     config_digest = models.CharField(max_length=64, blank=True)
     machine_id = models.UUIDField(null=True, blank=True)
+    installed_on = models.DateField(null=True, blank=True)  # this piece of hardware, not the first of its name
     warranty_until = models.DateField(null=True, blank=True)
+    battery_fitted_on = models.DateField(null=True, blank=True)
+    battery_due_on = models.DateField(null=True, blank=True)  # to be replaced by then
     observed = models.JSONField(default=dict, blank=True)  # serial, model, firmware, address, config_digest
     observed_at = models.DateTimeField(null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)
@@ -285,7 +290,10 @@ class Circuit(Row):
     vendor = models.ForeignKey(Vendor, on_delete=models.PROTECT, related_name="circuits")
     path = models.CharField(max_length=8)  # primary | backup
     medium = models.CharField(max_length=24)
+    last_mile = models.CharField(max_length=80, blank=True)  # who owns the way into the building: duct, mast
+    lead_time_days = models.PositiveIntegerField(null=True, blank=True)  # for a new one or a replacement
     account = models.CharField(max_length=80, blank=True)
+    contract = models.CharField(max_length=80, blank=True)
     contract_until = models.DateField(null=True, blank=True)
     dispatch_phone = models.CharField(max_length=40, blank=True)
     target_availability_pct = models.FloatField(default=99.5)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotFound
 from waystation.registry import models as m
+from waystation.registry.rules.diversity import Way
+from waystation.registry.rules.shipped import SHIPPED, ShippedProfile
 
 T = TypeVar("T", bound=Model)
 
@@ -60,6 +62,17 @@ def site(authority: Authority, key: UUID | str) -> m.Site:
 def site_by_code(code: str) -> m.Site:
     """One site by code; for rooms that hold an authority of their own."""
     return one(m.Site, code)
+
+
+def profile(key: UUID) -> m.ProductProfile:
+    """One edition of a product profile."""
+    return one(m.ProductProfile, key)
+
+
+def shipped_profiles() -> list[ShippedProfile]:
+    """The profiles that come with the platform and are no record of this network yet."""
+    held = set(m.ProductProfile.objects.values_list("code", flat=True))
+    return [one for one in SHIPPED if one.code not in held]
 
 
 def unapproved_profiles() -> list[m.ProductProfile]:
@@ -115,3 +128,29 @@ def references(kind: str, ids: Iterable[UUID]) -> dict[UUID, list[m.ExternalRefe
     for row in m.ExternalReference.objects.filter(kind=kind, object_id__in=list(ids)).order_by("system"):
         found.setdefault(row.object_id, []).append(row)
     return found
+
+
+def ways_of(site_ids: Iterable[UUID]) -> dict[UUID, list[Way]]:
+    """The circuits of sites as the diversity rule takes them, by site."""
+    found: dict[UUID, list[Way]] = {}
+    rows = m.Circuit.objects.filter(site_id__in=list(site_ids)).select_related("vendor").order_by("code")
+    for row in rows:
+        found.setdefault(row.site_id, []).append(Way(row.code, row.vendor.code, row.medium, row.last_mile))
+    return found
+
+
+def neighbours(site: m.Site) -> list[m.Site]:
+    """The active sites of the same city or cluster, of its network: they hang on the same utility, by name."""
+    near = Q(city=site.city, country=site.country) | (Q(cluster=site.cluster) if site.cluster else Q(pk=None))
+    rows = m.Site.objects.filter(near, network_id=site.network_id, state__in=("active", "commissioning"))
+    return list(rows.exclude(pk=site.pk))
+
+
+def service_classes() -> list[m.ServiceClass]:
+    """Every service class, the most critical first."""
+    return list(m.ServiceClass.objects.order_by("rank", "code"))
+
+
+def vendors() -> list[m.Vendor]:
+    """Every vendor by name."""
+    return list(m.Vendor.objects.order_by("name"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from waystation.registry.models import ServiceClass, Site
 from waystation.registry.queries import one
@@ -84,3 +86,16 @@ def windows(start: datetime, end: datetime) -> list[VendorWindow]:
     """The windows planned in [start, end], newest first."""
     rows = VendorWindow.objects.filter(planned_start__gte=start, planned_start__lte=end)
     return list(rows.select_related("vendor", "site").order_by("-planned_start"))
+
+
+def windows_ahead(
+    site_ids: Sequence[UUID], now: datetime, until: datetime
+) -> dict[tuple[UUID, UUID], list[tuple[datetime, str]]]:
+    """Maintenance that vendors announced and that is not over: its begin and what, by (site, vendor)."""
+    rows = VendorWindow.objects.filter(
+        site_id__in=list(site_ids), planned_end__gt=now, planned_start__lt=until, ended_at=None
+    )
+    found: dict[tuple[UUID, UUID], list[tuple[datetime, str]]] = {}
+    for row in rows.order_by("planned_start"):
+        found.setdefault((row.site_id, row.vendor_id), []).append((row.planned_start, row.what))
+    return found

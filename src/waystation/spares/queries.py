@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from waystation.kernel.authority import Authority
 from waystation.registry.models import Site
@@ -248,6 +248,26 @@ def all_dispatches() -> list[m.Dispatch]:
     """Every dispatch to a site, oldest first."""
     rows = m.Dispatch.objects.filter(to_site__isnull=False).select_related("unit", "from_hub", "to_site")
     return list(rows.order_by("planned_at"))
+
+
+def dispatches_between(start: datetime, end: datetime) -> list[m.Dispatch]:
+    """The dispatches to sites that were planned in [start, end), oldest first."""
+    rows = m.Dispatch.objects.filter(to_site__isnull=False, planned_at__gte=start, planned_at__lt=end)
+    return list(rows.select_related("unit__part", "from_hub").order_by("planned_at", "pk"))
+
+
+def custody_between(start: datetime, end: datetime) -> QuerySet[m.Custody]:
+    """Every change of hands or state in [start, end), oldest first; to be read in chunks."""
+    return m.Custody.objects.filter(at__gte=start, at__lt=end).select_related("unit").order_by("at", "pk")
+
+
+def first_custody(unit_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """The first custody row of each of some units, by unit."""
+    found: dict[UUID, UUID] = {}
+    rows = m.Custody.objects.filter(unit_id__in=unit_ids).order_by("at", "pk").values_list("unit_id", "pk")
+    for unit_id, pk in rows:
+        found.setdefault(unit_id, pk)
+    return found
 
 
 def all_returns() -> list[m.Return]:

@@ -30,7 +30,9 @@ def same_place(one: Condition, other: Condition) -> bool:
 
 def row_fits(row: MatrixRow, c: Condition, active: Sequence[Condition], now: datetime) -> bool:
     """Every rule of the row is active in the place, and what narrows the row holds."""
-    beside = [o for o in active if same_place(o, c)]
+    beside = [
+        o for o in active if same_place(o, c) or (o.site_id == c.site_id and "site" in (o.object_kind, c.object_kind))
+    ]
     if c.rule not in row.when or any(w != c.rule and w not in [o.rule for o in beside] for w in row.when):
         return False
     part = [c, *(o for o in beside if o.rule in row.when)]

@@ -16,7 +16,7 @@ from tests.conftest import START
 from tests.rooms.alarms import reckoning
 from tests.rooms.alarms.scenes import condition
 from waystation.alarms.rules import cause, chain, escalation, inhibition, lifecycle, oncall
-from waystation.alarms.rules.conditions import Condition, of_place, of_site
+from waystation.alarms.rules.conditions import Condition, around, of_site
 from waystation.alarms.rules.matrix import UNLISTED, MatrixRow, classify, delay_of, parse
 from waystation.alarms.rules.replay import Episode, replay
 from waystation.alarms.rules.shipped_matrix import SHIPPED_MATRIX
@@ -433,10 +433,12 @@ def test_alr_03_a_page_in_words_never_lacks_what_to_do(c: Condition, site: str, 
 def test_conditions_are_sorted_by_place_and_site_and_none_is_lost(
     active: list[Condition], place: UUID, site: UUID
 ) -> None:
-    """A place and all other places make the whole."""
-    here, away = of_place(active, place), [c for c in active if c.place != place]
-    assert len(here) + len(away) == len(active)
-    assert all((c.space_id or c.object_id) == place for c in here)
+    """Beside a condition of a place stands all of that place and of its whole site, and nothing else."""
+    one = condition("rising", SITE, place, space_id=place)
+    here = around(active, one)
+    assert here == [
+        c for c in active if (c.space_id or c.object_id) == place or (c.object_kind == "site" and c.site_id == SITE)
+    ]
     assert [c for c in active if c.site_id == site] == of_site(active, site)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.samples import a_device, a_model, a_site
+from tests.samples import a_device, a_model, a_site, two_paths
 from waystation.fleet import actions, queries
 from waystation.fleet.models import Drift, Onboarding
 from waystation.fleet.rules.drift import Intended, Observed, components, differences, older
@@ -170,6 +170,7 @@ def test_arc_08_the_gate_names_the_condition_that_fails(changes: dict[str, Any],
 
 def _onboarding(acting: Acting, now: datetime) -> tuple[Onboarding, Authority]:
     site = a_site("huelva", state="commissioning")
+    two_paths(site)
     items = [{"key": k, "words": k.replace("_", " "), "mandatory": True, "fail_action": "stop"} for k in SEVEN]
     Template.objects.filter(pk=site.template_id).update(checklist=items, dependencies=["backup_power"])
     supervisor = acting("supervisor")

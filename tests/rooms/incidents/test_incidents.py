@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import START
-from tests.samples import a_device, a_site, a_space
+from tests.samples import a_site, a_space
 from waystation.evidence.models import LogEntry
 from waystation.incidents import actions, queries
 from waystation.incidents.models import Incident
@@ -146,8 +146,6 @@ def test_qal_10_a_new_controller_on_a_warm_room_is_not_the_end(ana: Authority) -
     actions.mark_product_safe(ana, row.pk, at=LATER, now=LATER, source="settling")
     done = actions.resolve(ana, row.pk, outcome="part_replaced", now=LATER)
     assert (done.state, done.responder_id) == ("resolved", ana.principal_id)
-    review = queries.review_of(row.pk)
-    assert (review.service_restoration_s, review.product_safety_s, review.response_s) == (0, 7200, 0)
 
 
 def test_the_first_telling_of_a_fact_stands_until_it_is_withdrawn(ana: Authority) -> None:
@@ -261,24 +259,6 @@ def test_what_says_nothing_is_refused(act: Callable[[Authority, UUID], Any], cod
     assert refused.value.code == code
     with pytest.raises(BadInput):
         opened(ana, priority="P0")
-
-
-def test_gov_03_a_review_begins_with_what_is_known(ana: Authority) -> None:
-    """Resolved P1 and P2 wait for a review; the root cause closes it, once."""
-    device = a_device("cordoba", "gw-1")
-    row = opened(
-        ana, "device_unreachable", space_id=None, device_id=device.pk, detected_at=START - timedelta(minutes=5)
-    )
-    actions.acknowledge(ana, row.pk, now=START + timedelta(minutes=3))
-    actions.mark_service_restored(ana, row.pk, at=LATER, now=LATER, source="baseline")
-    actions.resolve(ana, row.pk, outcome="part_replaced", now=LATER)
-    assert [i.pk for i in queries.to_review(ana)] == [row.pk]
-    found = queries.review_of(row.pk)
-    assert (found.detection_s, found.response_s, found.service_restoration_s) == (300, 180, 7200)
-    assert found.product_safety_s is None
-    actions.review(ana, row.pk, root_cause="power supply aged", now=LATER)
-    assert actions.review(ana, row.pk, root_cause="other", now=LATER).facts[-1]["value"] == "power supply aged"
-    assert queries.to_review(ana) == []
 
 
 def test_open_incidents_are_listed_most_urgent_first(ana: Authority) -> None:

@@ -158,7 +158,7 @@ def test_qal_02_no_other_path_ends_a_hold(acting: Acting) -> None:
     moves.write_deviation(
         qa, deviation.pk, now=START, assessment="a", corrective="c", preventive="p", recipients=["qa@example.org"]
     )
-    moves.close_deviation(qa, deviation.pk, now=START + 5 * HOUR)
+    moves.close_deviation(acting("quality", name="Bo"), deviation.pk, now=START + 5 * HOUR)
     move = moves.start_move(by, home.pk, backup.pk, [lot.pk], now=START + 5 * HOUR)
     moves.arrive(by, move.pk, 5.0, now=START + 6 * HOUR)
     bring(lot.lot, home, at=START + 7 * HOUR)
@@ -329,6 +329,23 @@ def test_qal_03_a_backup_has_likely_and_worst_minutes() -> None:
         moves.name_backup(system(), home.pk, home.pk, now=START, **legs)
 
 
+def test_qal_02_nobody_who_wrote_a_part_closes_a_deviation(acting: Acting) -> None:
+    """Both writers are refused, the earlier one too; a third, who sent what stood already, closes it."""
+    ana, bo = acting("quality", name="Ana"), acting("quality", name="Bo")
+    row = moves.open_deviation(system(), uuid4(), a_space().pk, now=START)
+    moves.write_deviation(ana, row.pk, now=START, assessment="Door left open", corrective="Closed it")
+    moves.write_deviation(bo, row.pk, now=START, preventive="Door alarm at 2 min", recipients=["ana@example.org"])
+    for writer in (ana, bo):
+        with pytest.raises(NotAllowed, match=f"{writer.name} wrote a part"):
+            moves.close_deviation(writer, row.pk, now=START + HOUR)
+    row.refresh_from_db()
+    assert row.closed_at is None
+    cy = acting("quality", name="Cy")
+    moves.write_deviation(cy, row.pk, now=START, assessment=" Door left open ")
+    closed = moves.close_deviation(cy, row.pk, now=START + HOUR)
+    assert closed.written_by == sorted({str(ana.principal_id), str(bo.principal_id)})
+
+
 def test_qal_02_a_deviation_closes_when_every_field_is_filled(acting: Acting) -> None:
     """The empty ones are named; closed, it no longer changes; there is one per excursion."""
     qa, space, cause = acting("quality"), a_space(), uuid4()
@@ -338,7 +355,7 @@ def test_qal_02_a_deviation_closes_when_every_field_is_filled(acting: Acting) ->
     with pytest.raises(NotReady, match="preventive, recipients"):
         moves.close_deviation(qa, row.pk, now=START)
     moves.write_deviation(qa, row.pk, now=START, preventive="Door alarm at 2 min", recipients=["ana@example.org", " "])
-    closed = moves.close_deviation(qa, row.pk, now=START + HOUR)
+    closed = moves.close_deviation(acting("quality", name="Bo"), row.pk, now=START + HOUR)
     assert (closed.closed_at, closed.recipients) == (START + HOUR, ["ana@example.org"])
     with pytest.raises(Conflict):
         moves.write_deviation(qa, row.pk, now=START, assessment="Never happened")

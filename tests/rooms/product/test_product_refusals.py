@@ -86,10 +86,10 @@ ACTIONS: dict[str, tuple[str, Act]] = {
 
 
 def filled(by: Authority, s: Scene) -> object:
-    """Closes a deviation whose every field is written, as far as this person may."""
+    """Closes a deviation whose every field somebody else has written, as far as this person may."""
     if by.may("product.dispose", a_site().pk):
         words = {"assessment": "kept", "corrective": "fan", "preventive": "check", "recipients": ["QA"]}
-        moves.write_deviation(by, s.deviation.pk, now=LATER, **words)  # type: ignore[arg-type]
+        moves.write_deviation(holding("product.dispose"), s.deviation.pk, now=LATER, **words)  # type: ignore[arg-type]
     return moves.close_deviation(by, s.deviation.pk, now=LATER)
 
 

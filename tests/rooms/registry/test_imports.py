@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -217,6 +217,19 @@ def test_int_11_a_clash_inside_a_chunk_leaves_nothing_of_it() -> None:
     with pytest.raises(Conflict, match="clash"):
         _netbox("device", NETBOX_DEVICES.replace("SN5", "SN4"))
     assert not m.Device.objects.exists()
+
+
+def test_int_10_a_device_says_when_it_was_put_in() -> None:
+    """A day is taken under any of its usual names; what is no day is an error of its line, and no guess."""
+    _ground()
+    _netbox("site", NETBOX_SITES, fixed=FIXED)
+    head = "site,name,role,manufacturer,model,serial,install_date\n"
+    _take("device", head + "malaga,d-1,gateway,Acme,GW,S1,2024-02-29\nmalaga,d-2,gateway,Acme,GW,S2,\n")
+    assert list(m.Device.objects.values_list("installed_on", flat=True)) == [date(2024, 2, 29), None]
+    looked = files.preview(
+        system_authority("t"), "device", (head + "malaga,d-3,gateway,Acme,GW,S3,29/02/24\n").encode()
+    )
+    assert "29/02/24" in looked.errors[0].error
 
 
 def test_int_10_large_files_are_applied_in_chunks_with_one_entry_each() -> None:

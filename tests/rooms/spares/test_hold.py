@@ -13,7 +13,7 @@ from tests.rooms.spares.network import a_hub, a_lane, a_need, a_unit, held_unit,
 from tests.samples import a_site
 from waystation.access import actions as access
 from waystation.access.models import Person
-from waystation.access.queries import authority_of_person
+from waystation.access.queries import SYSTEM_ID, authority_of_person
 from waystation.evidence.models import Event, LogEntry
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound
@@ -240,7 +240,7 @@ def test_stk_09_taking_over_is_a_recorded_override_that_both_incidents_hear_of()
     )
     held.refresh_from_db()
     assert held.state == "released"
-    assert held.reason == "taken over for INC-9 by waystation test: vaccine at risk"
+    assert held.reason == f"taken over for INC-9 by {SYSTEM_ID}: vaccine at risk"
     assert (made.state, made.incident_id, made.incident_name) == ("held", other, "INC-9")
     assert made.need == {"taken_over": "vaccine at risk"}
     assert made.expires_at == START + 13 * HOURS

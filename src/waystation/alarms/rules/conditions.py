@@ -56,9 +56,11 @@ class Condition:
             return None
 
 
-def of_place(conditions: Iterable[Condition], place: UUID) -> list[Condition]:
-    """The conditions that concern one space."""
-    return [c for c in conditions if c.place == place]
+def around(conditions: Iterable[Condition], one: Condition) -> list[Condition]:
+    """What stands beside a condition: all of its place and of its whole site; beside one of a whole site all there."""
+    if one.object_kind == "site":
+        return of_site(conditions, one.site_id)
+    return [c for c in conditions if c.place == one.place or (c.object_kind == "site" and c.site_id == one.site_id)]
 
 
 def of_site(conditions: Iterable[Condition], site_id: UUID) -> list[Condition]:

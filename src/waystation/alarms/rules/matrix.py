@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from waystation.alarms.rules.conditions import Condition, of_place
+from waystation.alarms.rules.conditions import Condition, around
 from waystation.kernel.refusals import BadInput
 
 INFORMATIONAL, ACTIONABLE, IMMEDIATE = "informational", "operator_actionable", "immediate_excursion_risk"
@@ -22,7 +22,7 @@ MAX_DELAY_S = 4 * 3600
 
 @dataclass(frozen=True, slots=True)
 class MatrixRow:
-    """What it means when every rule of `when` is active in one space.
+    """What it means when every rule of `when` is active in one space, or at the whole site that it is in.
 
     `delay_s` None takes the page delay of the service class. `deadband_c` holds a page while a warm value is less
     than that beyond its limit, for `deadband_hold_s` at most. `rise_c_per_h`, `within_s` (time to the limit) and
@@ -72,7 +72,7 @@ UNLISTED = MatrixRow(
 
 def classify(condition: Condition, active: Sequence[Condition], matrix: Matrix, now: datetime) -> MatrixRow:
     """The most severe row that the condition takes part in, given all that is active; the more particular wins ties."""
-    beside = of_place(active, condition.place)
+    beside = around(active, condition)
     rules = {c.rule for c in beside} | {condition.rule}
     fitting = [r for r in matrix if condition.rule in r.when and rules.issuperset(r.when)]
     fitting = [r for r in fitting if _holds(r, condition, beside, now)]

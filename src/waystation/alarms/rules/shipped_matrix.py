@@ -45,6 +45,22 @@ SHIPPED_MATRIX: tuple[dict[str, Any], ...] = (
     ),
     _row("power_lost_and_rising", "power_lost rising", "immediate_excursion_risk", _LOST_COOLING, 900, delay_s=0),
     _row(
+        "generator_failed_and_rising",
+        "generator_failed rising",
+        "immediate_excursion_risk",
+        _LOST_COOLING,
+        900,
+        delay_s=0,
+    ),
+    _row("generator_failed", "generator_failed", "operator_actionable", _LOST_COOLING, 900, delay_s=0),
+    _row(
+        "condensation",
+        "condensation",
+        "operator_actionable",
+        ("Water may settle in the edge cabinet; what stands there may fail.", "Close the cabinet; check its heater."),
+        14400,
+    ),
+    _row(
         "worst_case_limit",
         "worst_case_limit",
         "immediate_excursion_risk",

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from waystation.evidence.actions import NewEntry, NewEvent, record
 from waystation.kernel.authority import Authority
-from waystation.kernel.refusals import BadInput, Conflict, NotReady
+from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotReady
 from waystation.product import models as m
 from waystation.registry.models import Space
 from waystation.registry.queries import one
@@ -155,21 +155,27 @@ def write_deviation(
     preventive: str | None = None,
     recipients: Sequence[str] | None = None,
 ) -> m.Deviation:
-    """Write fields of an open deviation; None leaves a field as it is."""
+    """Write fields of an open deviation; None leaves a field as it is. Who changes one may not close it."""
     with transaction.atomic():
         row = _open_one(by, deviation_id)
+        before = [getattr(row, name) for name in FIELDS]
         given = {"assessment": assessment, "corrective": corrective, "preventive": preventive}
         for name, text in given.items():
             if text is not None:
                 setattr(row, name, text.strip())
         if recipients is not None:
             row.recipients = [r.strip() for r in recipients if r.strip()]
+        if [getattr(row, name) for name in FIELDS] != before:
+            row.written_by = sorted({*row.written_by, str(by.principal_id)})
         record([row], entry=NewEntry("product.deviation_written", row.pk, by, now, row.space.site_id))
     return row
 
 
 def close_deviation(by: Authority, deviation_id: UUID, *, now: datetime) -> m.Deviation:
-    """Close a deviation whose every field is filled; NotReady names the empty ones. Ends no hold."""
+    """Close a deviation whose every field is filled, by somebody who wrote none of it. Ends no hold.
+
+    NotReady names the empty fields, NotAllowed says that one's own is closed by another.
+    """
     with transaction.atomic():
         held = one(m.Deviation, deviation_id, among=m.Deviation.objects.select_related("space"))
         by.require("product.dispose", held.space.site_id)
@@ -179,6 +185,10 @@ def close_deviation(by: Authority, deviation_id: UUID, *, now: datetime) -> m.De
         empty = [name for name in FIELDS if not getattr(row, name)]
         if empty:
             raise NotReady("product.deviation_empty", f"Empty: {', '.join(empty)}.", "Fill them in, then close it.")
+        if str(by.principal_id) in row.written_by:
+            raise NotAllowed(
+                "product.deviation_own", f"{by.name} wrote a part of this deviation.", "Ask another of QA to close it."
+            )
         row.closed_at, row.closed_by = now, by.principal_id
         record([row], entry=NewEntry("product.deviation_closed", row.pk, by, now, row.space.site_id))
     return row

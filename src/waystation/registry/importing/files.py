@@ -138,9 +138,7 @@ def undo(by: Authority, import_id: UUID, *, now: datetime, reason: str = "") -> 
         facts |= {"digest": digest([made.created, [_item(row) for row, _ in updated]])}
         entry = NewEntry("registry.import_undone", made.pk, by, now, reason=reason, facts=facts)
         try:
-            record([*(row for row, _ in updated), made], entry=entry)
-            for row in reversed(created):
-                row.delete()
+            record([*(row for row, _ in updated), made], entry=entry, removed=created[::-1])
         except ProtectedError as error:
             some = ", ".join(sorted({str(o._meta.verbose_name) for o in error.protected_objects}))
             raise Conflict(

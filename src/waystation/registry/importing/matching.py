@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -151,7 +152,8 @@ def _device(found: Matcher, line: Mapping[str, str], also: list[Row]) -> dict[st
     values: dict[str, Any] = {"site": found.site(_needed(line, "site")), "name": _needed(line, "name")}
     values |= {"component_class": component_class, "serial": _needed(line, "serial")}
     values["model"] = found.model(_needed(line, "maker"), _needed(line, "model"), component_class, also)
-    return values | ({"firmware": line["firmware"]} if line.get("firmware") else {})
+    values |= {"firmware": line["firmware"]} if line.get("firmware") else {}
+    return values | ({"installed_on": _day(line, "installed_on")} if line.get("installed_on") else {})
 
 
 def _circuit(found: Matcher, line: Mapping[str, str], also: list[Row]) -> dict[str, Any]:
@@ -160,7 +162,7 @@ def _circuit(found: Matcher, line: Mapping[str, str], also: list[Row]) -> dict[s
         raise Unusable(f"path: {path!r} is neither primary nor backup")
     values: dict[str, Any] = {"site": found.site(_needed(line, "site")), "code": slug_of(_needed(line, "code"))}
     values |= {"vendor": found.vendor(_needed(line, "vendor"), also), "path": path, "medium": _needed(line, "medium")}
-    return values | ({"account": line["account"]} if line.get("account") else {})
+    return values | {name: line[name] for name in ("account", "last_mile") if line.get(name)}
 
 
 _Values = Callable[[Matcher, Mapping[str, str], "list[Row]"], "dict[str, Any]"]
@@ -197,6 +199,13 @@ def _number(line: Mapping[str, str], name: str, most: float) -> float:
     if not -most <= value <= most:
         raise Unusable(f"{name}: {text} is not between -{most:g} and {most:g}")
     return value
+
+
+def _day(line: Mapping[str, str], name: str) -> date:
+    try:
+        return date.fromisoformat(line[name])
+    except ValueError:
+        raise Unusable(f"{name}: {line[name]!r} is no day; write it as 2026-03-31") from None
 
 
 def _relations(row: Row) -> list[str]:

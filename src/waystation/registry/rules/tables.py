@@ -38,6 +38,7 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "model": ("model", "type", "device_type"),
         "serial": ("serial", "serial_number", "serial_no"),
         "firmware": ("firmware", "version"),
+        "installed_on": ("installed_on", "install_date", "installed", "in_service_since"),
     },
     "circuit": {
         "site": ("site", "site_code", "termination_a", "side_a", "site_a"),
@@ -46,9 +47,10 @@ COLUMNS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "path": ("path", "priority"),
         "medium": ("medium", "type", "circuit_type"),
         "account": ("account", "provider_account", "account_number"),
+        "last_mile": ("last_mile", "last_mile_provider", "access_provider"),
     },
 }
-OPTIONAL = frozenset({"local_support", "firmware", "account", "city", "path"})
+OPTIONAL = frozenset({"local_support", "firmware", "installed_on", "account", "city", "path", "last_mile"})
 _OF_REFERENCE = {"external_id": ("external_id", "id"), "link": ("link", "display_url", "url")}
 
 
@@ -81,7 +83,7 @@ def read_table(
     for field in [*mapping, *fixed]:
         if field not in fields and field not in _OF_REFERENCE:
             raise _bad(f"{kind} has no field {field!r}.", f"Fields: {', '.join(fields)}.", field)
-    header, rows = _rows(content, form)
+    header, rows = rows_of(content, form)
     chosen = _choose(fields, header, mapping, fixed, with_id=form == "netbox")
     lines = tuple(
         Line(number, fixed | {f: row.get(column, "").strip() for f, column in chosen.items()}) for number, row in rows
@@ -124,7 +126,8 @@ def _choose(
     return chosen
 
 
-def _rows(content: bytes, form: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+def rows_of(content: bytes, form: str) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The header of a file and its rows by line number; `form` is csv or netbox. Limits of size and rows hold."""
     if len(content) > MAX_BYTES:
         raise TooMuch("registry.import_size", f"The file has {len(content)} bytes.", f"Send at most {MAX_BYTES}.")
     text = _text(content)

@@ -109,7 +109,7 @@ def take_over(
     with transaction.atomic():
         held = one(m.Reservation, reservation_id)
         by.require("spares.reserve", held.site_id)
-        _end(by, reservation_id, "released", f"taken over for {name or incident_id} by {by.name}: {words}", now)
+        _end(by, reservation_id, "released", f"taken over for {name or incident_id} by {by.principal_id}: {words}", now)
         return reserve(
             by, held.unit_id, incident_id, now=now, site_id=site_id, incident_name=name, need={"taken_over": words}
         )

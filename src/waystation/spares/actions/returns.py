@@ -192,5 +192,5 @@ def _revoke(by: Authority, unit: m.Unit, now: datetime) -> list[str]:
     intake = access.system_authority("returns intake")
     for machine in sorted(machines, key=str):
         if access.machine(machine) is not None:
-            revoke_machine(intake, machine, reason=f"{unit.serial} returned; taken in by {by.name}", now=now)
+            revoke_machine(intake, machine, reason=f"{unit.serial} returned; taken in by {by.principal_id}", now=now)
     return sorted(str(machine) for machine in machines)

@@ -153,16 +153,18 @@ def trace(path: Path, start: datetime, at_levels: tuple[float, ...]) -> tuple[tu
     return tuple(segments), ""
 
 
-def arrivals(path: Path, start: datetime) -> tuple[Case, ...]:
+def arrivals(
+    path: Path, start: datetime, *, step_points: int = STEP_POINTS, path_points: int = PATH_POINTS
+) -> tuple[Case, ...]:
     """Equally likely cases, ranked: seconds from `start` to restored service, and each step's level in that case.
 
-    Infinite for cases that never get there. The steps' durations are taken as independent; the state is
-    carried at fixed points of probability.
+    Infinite for cases that never get there. The steps' durations are taken as independent; each step is taken at
+    `step_points` and the state is carried at `path_points` of probability.
     """
     start_s = start.timestamp()
     state: list[Case] = [(start_s, ())]
     for step in path.steps:
-        grid = levels(STEP_POINTS if len(step.duration.points) > 1 else 1)
+        grid = levels(step_points if len(step.duration.points) > 1 else 1)
         takes = [(level, step.duration.at(level)) for level in grid]
         needs = [seconds for _, seconds in takes]
         reached = [
@@ -172,7 +174,7 @@ def arrivals(path: Path, start: datetime) -> tuple[Case, ...]:
         ]
         reached.sort()
         count = len(reached)
-        state = [reached[rank(count, p)] for p in levels(PATH_POINTS)] if count > PATH_POINTS else reached
+        state = [reached[rank(count, p)] for p in levels(path_points)] if count > path_points else reached
     return tuple((at_s - start_s, own) for at_s, own in state)
 
 
