@@ -184,3 +184,44 @@ def test_a_limit_that_is_passed_is_said_with_what_is_measured() -> None:
     assert silent.verdict.replace("\u00a0", " ") == "above 8.0 °C for 14 min, last 9.1 °C 1 min ago"
     doubted = _first_clock(a_space(sensor(value=9.1, doubt="frozen"), excursions=(out(),)))
     assert doubted.verdict.endswith("now unknown")
+
+
+def cabinet(humidity_pct: float, air_c: float = 20.0, **changes: Any) -> SpaceView:
+    """An edge cabinet: no product, no limits."""
+    air = sensor(value=air_c, role="cabinet", judges=False)
+    held = (air, sensor("humidity", humidity_pct, **changes))
+    return a_space(*held, kind="cabinet", low_c=None, high_c=None)
+
+
+def test_pwr_05_condensation_in_an_edge_cabinet_is_raised_from_temperature_and_humidity() -> None:
+    """Near the dew point; it stays until it is clearly drier, through silence too; a fridge for product has none."""
+    assert "condensation" in found(a_view(cabinet(92.0)))
+    assert found(a_view(cabinet(92.0)))["condensation"].facts["margin_k"] < 2
+    assert "condensation" not in found(a_view(cabinet(60.0)))
+    was = {("condensation", SPACE): START - 30 * MIN}
+    assert found(a_view(cabinet(85.0)), was)["condensation"].started_at == START - 30 * MIN
+    assert "condensation" not in found(a_view(cabinet(85.0)))
+    assert "condensation" in found(a_view(cabinet(50.0, is_silent=True)), was)
+    assert "condensation" not in found(a_view(cabinet(50.0)), was)
+    humid = a_space(sensor(), sensor("humidity", 99.0))
+    assert "condensation" not in found(a_view(humid))
+
+
+def without_mains(minutes: int, **generator: Any) -> list[SensorView]:
+    """Mains lost so long ago, and what the generator says."""
+    mains = sensor("power", 0.0, since=START - minutes * MIN)
+    return [mains, sensor("generator", **{"value": 0.0, "last_at": START - MIN, **generator})]
+
+
+def test_pwr_04_a_generator_that_does_not_start_is_a_condition_of_the_site_beside_a_space_that_rises() -> None:
+    """Two minutes after the mains; not while it may still start, runs, or is silent."""
+    warm = a_space(sensor(value=6.4, trend_per_h=1.5, beyond_usual_c=0.6))
+    told = conditions(a_view(a_space(), sensors=without_mains(10)), PLACE, lambda _: [], {}, START)
+    failed = [c for c in told if c.rule == "generator_failed"]
+    assert [(c.object_kind, c.started_at) for c in failed] == [("site", START - 8 * MIN)]
+    told = conditions(a_view(warm, sensors=without_mains(10)), PLACE, lambda _: [], {}, START)
+    assert [c.object_kind for c in told if c.rule in ("generator_failed", "rising")] == ["site", "space"]
+    for quiet in (without_mains(1), without_mains(10, value=1.0), without_mains(10, is_silent=True)):
+        assert "generator_failed" not in found(a_view(warm, sensors=quiet))
+    alone = [sensor("generator_fault", 1.0, since=START - 3 * MIN)]
+    assert found(a_view(a_space(), sensors=alone))["generator_failed"].started_at == START - 3 * MIN

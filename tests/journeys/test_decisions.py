@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.conftest import ROOT, START
-from tests.rooms.spares.network import a_hub, a_lane, a_need, a_unit, system
+from tests.rooms.spares.network import a_hub, a_lane, a_need, a_part, a_unit, system
 from tests.samples import a_device, a_model, a_service_class, a_site
 from waystation.access import actions as access
 from waystation.access.models import Person
-from waystation.evidence import keys, sequencer
+from waystation.evidence import sequencer
 from waystation.evidence.actions import NewEntry, NewMessage, record
 from waystation.evidence.models import Event, LogEntry, LogPosition, OutboxMessage
 from waystation.evidence.rules import merkle
 from waystation.incidents import actions as incidents
 from waystation.incidents import queries as incidents_read
 from waystation.incidents.models import Incident, Note
-from waystation.journeys import restored
+from waystation.journeys import failed_device, restored
 from waystation.journeys.measures import by_name, measure_sites
 from waystation.registry import actions as registry
 from waystation.registry.models import Device, ServiceClass, Site
@@ -36,16 +33,6 @@ from waystation.telemetry.views import SensorView, SiteView
 
 HOUR = timedelta(hours=1)
 SAID_IN = re.compile(r"\bD(\d{1,2})\b")
-
-
-@pytest.fixture
-def log_folder(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """Keys and tiles of the test's own."""
-    settings.DATA = tmp_path
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "log_key").write_text("22" * 32)
-    yield
-    keys._read.cache_clear()
 
 
 def test_every_decision_is_named_by_a_test() -> None:
@@ -130,7 +117,20 @@ def test_d7_restored_is_a_passed_baseline_and_trusted_signals_and_nothing_less()
 
 
 @pytest.mark.django_db
-def test_d9_a_persons_fields_can_go_and_every_entry_still_verifies(log_folder: None, now: datetime) -> None:
+def test_dem_02_new_hardware_is_as_old_as_the_day_of_its_swap() -> None:
+    """In the zone of its site: ten in the evening in Los Angeles is still that day."""
+    row, device, sent = _swap()
+    Site.objects.update(zone="America/Los_Angeles")
+    Device.objects.update(part=a_part())
+    travel.ship(system(), sent.pk, now=START)
+    travel.deliver(system(), sent.pk, now=START + HOUR)
+    at = START.replace(hour=5) + timedelta(days=1)
+    failed_device.swap(system(), row.pk, sent.unit_id, now=at)
+    assert Device.objects.get(pk=device.pk).installed_on == at.date() - timedelta(days=1)
+
+
+@pytest.mark.django_db
+def test_d9_a_persons_fields_can_go_and_every_entry_still_verifies(folder: None, now: datetime) -> None:
     """D9: no entry holds a name, an address or the words of a note; with those erased each is proved as before."""
     person = access.create_person(
         system(), email="zenobia.quill@example.org", name="Zenobia Quill", phone="+34 600 123 987", now=now

@@ -8,7 +8,7 @@ import random
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
 from tests.conftest import START
+from tests.rooms.evidence.second import second_verdicts
 from tests.rooms.spares.network import a_hub, a_lane, a_need, a_unit, system
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from tests.samples import a_profile
@@ -27,7 +28,7 @@ from waystation import wiring
 from waystation.alarms import actions as alarms
 from waystation.alarms.rules.conditions import Condition
 from waystation.cli.main import main
-from waystation.evidence import beats, keys, placed, sequencer
+from waystation.evidence import beats, placed, sequencer
 from waystation.evidence.models import LogEntry
 from waystation.evidence.verifier.verify import verify_pack
 from waystation.journeys import evidence_pack
@@ -47,25 +48,15 @@ from waystation.telemetry.actions.hand import Memory
 from waystation.telemetry.engine import Engine
 from waystation.telemetry.proving import Reason
 from waystation.telemetry.rules.batch import BatchReading
+from waystation.telemetry.rules.calibration import correction_of
 from waystation.telemetry.store.columns import of_rows
 from waystation.telemetry.store.segments import Stored
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folder")]
 Acting = Callable[..., Authority]
 HOUR = timedelta(hours=1)
 NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)  # an example costs a quarter of a second
 MACHINE = "00000000-0000-7000-8000-00000000000a"
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """Keys, tiles and telemetry of the test's own."""
-    settings.DATA = tmp_path
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "log_key").write_text("11" * 32)
-    yield tmp_path
-    keys._read.cache_clear()
-    stores._log.cache_clear()
 
 
 def _never() -> None:
@@ -251,7 +242,7 @@ def test_a_readings_file_tells_gateways_apart_and_names_no_number_twice() -> Non
     other = MACHINE[:-1] + "b"
     rows = [_stored(0, 5.0, 1), _stored(60, 5.1, 1, other), _stored(120, None, 2), _stored(180, 5.2, 2)]
     doubt = Reason(rows[1].observed_us / 1e6, rows[2].observed_us / 1e6, "p", "frozen")
-    content, repeats = csv_of(of_rows("p", rows), 0.25, [doubt])
+    content, repeats = csv_of(of_rows("p", rows), correction_of([(0.0, 0.25)]), [doubt])
     lines = [line.split(",") for line in content.decode().splitlines()[1:]]
     assert repeats == 1
     assert [line[1] for line in lines] == ["5.25", "5.35", "", "5.45"]
@@ -404,3 +395,34 @@ def test_a_claim_lists_spaces_that_nothing_judges() -> None:
     assert claim["conditional"]
     assert "bare" in claim["not_checked"][0]
     assert len(files) == 1
+
+
+def test_evd_02_each_alarm_of_a_pack_shows_its_forwarding_against_the_target(acting: Acting) -> None:
+    """Raised, sent, receipt, opened, acknowledged beside the class's targets: in time, late by so much, or never."""
+    space = _warm_morning()
+    begin = [Condition("excursion", space.site_id, "space", space.pk, START + HOUR, {"value_c": 11.0})]
+    (raised,) = alarms.update(system(), space.site_id, begin, now=START + 1.1 * HOUR).raised
+    (chain,) = [r for r in _records(_make(), "alarms.json") if r["step"] == "chain"]
+    assert (chain["sent_in_time"], chain["acknowledged_in_time"], chain["opened"]) == ("never", "never", "not recorded")
+    assert (chain["send_within_s"], chain["acknowledge_within_s"]) == (600, 900)
+    alarms.acknowledge(acting("operator"), raised.pk, now=START + 1.1 * HOUR + timedelta(seconds=901))
+    (chain,) = [r for r in _records(_make(), "alarms.json") if r["step"] == "chain"]
+    assert chain["acknowledged_in_time"] == "1 s late"
+    assert chain["receipt"] == "none"
+
+
+def test_evd_13_a_pack_states_the_share_of_inputs_that_it_had_and_what_was_missing() -> None:
+    """A probe that was silent for an hour of four: both verifiers work out 75 % and name it."""
+    space, (probe,) = a_monitored_space(START)
+    for begin in (START, START + 2 * HOUR):
+        deliver(space, minutes(probe, begin, [5.0 + 0.1 * (i % 2) for i in range(61)]), START + 4 * HOUR)
+    deliver(space, minutes(probe, START + 3 * HOUR, [5.0] * 61), START + 4 * HOUR)
+    judge(Engine(), START + 4 * HOUR)
+    data, trust = _make(START + 4 * HOUR), placed.trust("iberia")
+    report = verify_pack(data, trust)
+    (second,) = second_verdicts([data], trust)
+    silent = report.facts["silent_min"][probe.code]
+    assert 25 < silent < 60
+    assert report.facts["inputs_pct"] == pytest.approx(100 - 100 * silent / 240)
+    assert second["inputs_pct"] == pytest.approx(report.facts["inputs_pct"])
+    assert f"{probe.code} was silent for {silent:.1f} min" in report.text()

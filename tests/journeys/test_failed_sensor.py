@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,23 +14,13 @@ from waystation.journeys import failed_sensor
 from waystation.journeys.reading import Rounds
 from waystation.kernel.authority import Authority
 from waystation.registry.models import Site, Space
-from waystation.telemetry import stores
 from waystation.telemetry.actions import hand
 from waystation.telemetry.models import Doubt, HandDuty
 from waystation.telemetry.proving import prove
 from waystation.telemetry.queries import site_view
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folder")]
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """A log of the test's own."""
-    settings.DATA = tmp_path
-    stores._log.cache_clear()
-    yield
-    stores._log.cache_clear()
 
 
 def a_failed_probe(acting: Callable[..., Authority]) -> tuple[Space, Authority]:

@@ -11,9 +11,10 @@ import pytest
 
 from tests.rooms.spares.network import a_hub, a_lane, a_part, a_unit
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
-from tests.samples import a_device, a_model, a_site
+from tests.samples import a_device, a_model, a_site, two_paths
 from waystation.alarms.models import RouteTest
-from waystation.fleet.models import Onboarding
+from waystation.fleet import actions as fleet
+from waystation.fleet.models import Drift, Onboarding
 from waystation.journeys import launch_site
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, NotAllowed, NotFound, NotReady
@@ -57,6 +58,7 @@ def _site(now: datetime, **changes: Any) -> Site:
     """A planned site with hardware, a fridge whose probe is heard, an owner, and a spare an hour and a half away."""
     site = a_site("cordoba", state="planned", template=_template(**changes), access_hours={"always": True})
     a_device("cordoba", "ctl-1", component_class="controller", model=a_model("CTL-220", "controller"), part=a_part())
+    two_paths(site)
     space, (probe,) = a_monitored_space(now)
     deliver(space, minutes(probe, now - timedelta(minutes=5), [5.0, 5.1, 5.0, 5.1, 5.0, 5.1]), now)
     judge(Engine(), now)
@@ -202,3 +204,60 @@ def test_only_who_may_onboard_starts_and_only_a_supervisor_signs(acting: Acting,
     with pytest.raises(NotAllowed):
         launch_site.sign(acting("it"), site.pk, "it", now=now)
     assert by.may("fleet.sign_off")
+
+
+def test_wan_02_a_critical_site_without_backup_passes_only_with_an_open_waiver(acting: Acting, now: datetime) -> None:
+    """The gate names it; a waiver opens the gate until its end; afterwards it is shut again."""
+    site, by = _ready(acting, now)
+    site.circuits.filter(path="backup").delete()
+    (only,) = launch_site.gate(by, site.pk, now).obstacles
+    assert (only.condition, only.words) == ("inventoried", "backup path is absent")
+    with pytest.raises(NotReady, match="backup path is absent"):
+        launch_site.sign(by, site.pk, "it", now=now)
+    until = now + timedelta(days=30)
+    fleet.waive_component(by, site.pk, "backup_path", reason="the mast comes in May", until=until, now=now)
+    assert launch_site.gate(by, site.pk, now).obstacles == ()
+    assert "backup path is absent" in [o.words for o in launch_site.gate(by, site.pk, until).obstacles]
+
+
+def test_wan_02_a_backup_that_falls_with_the_primary_is_none(acting: Acting, now: datetime) -> None:
+    """One provider over one medium is one path; a site that is not critical needs none."""
+    site, by = _ready(acting, now)
+    primary = site.circuits.get(path="primary")
+    site.circuits.filter(path="backup").update(vendor=primary.vendor, medium=primary.medium)
+    assert [o.words for o in launch_site.gate(by, site.pk, now).obstacles] == ["backup path is absent"]
+    site.service_class.rank = 2
+    site.service_class.save()
+    assert launch_site.gate(by, site.pk, now).obstacles == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"component": "controller"}, "fleet.waiver_component"),
+        ({"reason": " "}, "fleet.waiver_reason"),
+        ({"until": None}, "fleet.waiver_end"),
+    ],
+)
+def test_wan_02_a_waiver_needs_something_absent_a_reason_and_an_end(
+    acting: Acting, now: datetime, changes: dict[str, Any], code: str
+) -> None:
+    """Each is refused by name, and nothing is kept."""
+    site, by = _ready(acting, now)
+    site.circuits.all().delete()
+    words = {"component": "backup_path", "reason": "waits", "until": now + timedelta(days=1)} | changes
+    words["until"] = words["until"] or now
+    with pytest.raises(BadInput) as refused:
+        fleet.waive_component(by, site.pk, words.pop("component"), **words, now=now)
+    assert refused.value.code == code
+    assert Drift.objects.count() == 0
+
+
+def test_wan_02_a_waiver_is_not_for_everybody(acting: Acting, now: datetime) -> None:
+    """Facilities may onboard and not waive."""
+    site, _ = _ready(acting, now)
+    site.circuits.all().delete()
+    with pytest.raises(NotAllowed):
+        fleet.waive_component(
+            acting("facilities"), site.pk, "backup_path", reason="x", until=now + timedelta(days=1), now=now
+        )

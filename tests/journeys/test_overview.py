@@ -18,6 +18,8 @@ from waystation.incidents import actions as incidents
 from waystation.journeys.circuits import _joined, circuit_states
 from waystation.journeys.measures import _continuity, by_name
 from waystation.journeys.overview import Overview, as_plain, overview
+from waystation.journeys.record_quality import as_plain as quality_as_plain
+from waystation.journeys.record_quality import record_quality
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, NotAllowed
 from waystation.registry.models import Circuit, ServiceClass, Vendor
@@ -27,6 +29,7 @@ from waystation.telemetry import stores
 from waystation.telemetry.continuity import Continuity
 from waystation.telemetry.engine import Engine
 from waystation.telemetry.hours import Hours
+from waystation.telemetry.models import Calibration
 
 pytestmark = pytest.mark.django_db
 Acting = Callable[..., Authority]
@@ -169,7 +172,8 @@ def test_sla_07_a_circuit_is_at_risk_with_what_shows_it(system: Authority, now: 
     assert alone.is_at_risk
     assert alone.evidence == ("the only path of a critical site", f"contract ends {now + timedelta(days=10):%d %b %Y}")
     assert not alone.is_known
-    _circuit("c-2", "backup", contract_until=(now + timedelta(days=400)).date())
+    other = Vendor.objects.create(code="nevasur", name="Nevasur", kind="circuit")
+    _circuit("c-2", "backup", vendor=other, medium="lte", contract_until=(now + timedelta(days=400)).date())
     found = {c.circuit: c for c in circuit_states([site], now - timedelta(days=7), now)}
     assert not found["c-2"].is_at_risk
     assert found["c-1"].evidence == alone.evidence[1:]
@@ -245,3 +249,43 @@ def test_a_period_that_is_none_is_refused_and_so_is_who_may_not_see(
         overview(system, "decade", now=now)
     with pytest.raises(NotAllowed):
         overview(acting("vendor"), "7d", now=now)
+
+
+def test_met_02_count_time_adherence_and_completeness_by_site_and_class(system: Authority, now: datetime) -> None:
+    """Two stretches out in two hours with a quarter silent, and a certificate that ended half way: all four figures."""
+    calm, out = [5.0, 5.1] * 15, [9.1, 9.4] * 5
+    values: list[float | None] = [*calm, *out, *calm, *out, *[None] * 30, *[5.0, 5.1] * 5]
+    _, end = _measured(system, now, values)
+    Calibration.objects.update(valid_until=now + (end - now) / 2)
+    found = record_quality(system, "7d", now=end)
+    (site,) = found.sites
+    (whole,) = found.classes
+    assert (site.code, site.excursions, whole.sites) == ("cordoba", 2, 1)
+    assert 19 <= site.out_min <= 21
+    assert site.adherence_pct == pytest.approx(50.0)
+    assert site.complete_pct is not None
+    assert site.complete_pct < 70
+    assert (whole.out_min, whole.complete_pct, whole.adherence_pct) == (
+        site.out_min,
+        site.complete_pct,
+        site.adherence_pct,
+    )
+    plain = quality_as_plain(found)
+    assert plain["sites"][0]["calibration_adherence_pct"] == site.adherence_pct
+
+
+def test_met_02_a_class_adds_up_its_sites(system: Authority, now: datetime) -> None:
+    """A site that said nothing lowers the class by its whole time; a class without judged space has no percent."""
+    space, (probe,) = a_monitored_space(now)
+    _opened(system, now)
+    a_monitored_space(now, site="faro", code="fridge-2")
+    _opened(system, now, "faro")
+    end = now + timedelta(hours=2)
+    deliver(space, minutes(probe, now, [5.0 + 0.1 * (n % 5) for n in range(121)]), end)
+    judge(Engine(), end)
+    found = record_quality(system, "7d", now=end)
+    assert [s.code for s in found.sites] == ["faro", "cordoba"]
+    assert found.sites[0].complete_pct == 0.0
+    (whole,) = found.classes
+    assert whole.complete_pct == pytest.approx((found.sites[1].complete_pct or 0) / 2, abs=0.5)
+    assert whole.adherence_pct == pytest.approx(100.0)

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from tests.conftest import START
 from waystation.evidence.rules import pack
 from waystation.journeys.pack_readings import csv_of, instants, needed
-from waystation.telemetry.proving import Reason, corrected
+from waystation.telemetry.proving import LARGEST_C, Reason
+from waystation.telemetry.rules.calibration import correction_of
+from waystation.telemetry.rules.series import is_usable
 from waystation.telemetry.store import columns
 from waystation.telemetry.store.segments import Stored
 
@@ -31,6 +33,7 @@ stored = st.lists(
         st.integers(1, 3),
         st.integers(0, 4),
         st.integers(0, 9),
+        st.just(0),
     ),
     max_size=30,
 )
@@ -42,12 +45,22 @@ doubts = st.lists(
 )
 
 
-def by_rows(rows: Sequence[Stored], offset_c: float, doubted: Sequence[Reason], uncertified: set[int]) -> list[str]:
+def corrected(value: float | None, offset_c: float) -> float | None:
+    """A stored value as it is judged; None where nothing was measured."""
+    if value is None or not is_usable(value):
+        return None
+    return max(-LARGEST_C, min(value + offset_c, LARGEST_C))
+
+
+def by_rows(
+    rows: Sequence[Stored], steps: Sequence[tuple[float, float]], doubted: Sequence[Reason], uncertified: set[int]
+) -> list[str]:
     """The lines of a member, each written from its row alone, with what was seen before it."""
     machines = sorted({r.machine for r in rows if r.seq})
     seen, lines = set[tuple[str, int, int]](), [pack.CSV_HEADER]
     for row in sorted(rows, key=lambda r: (r.observed_us, -(r.value or 0.0))):
-        value, at_s = corrected(row.value, offset_c), row.observed_us / 1e6
+        at_s = row.observed_us / 1e6
+        value = corrected(row.value, next((c for from_s, c in reversed(steps) if from_s <= at_s), 0.0))
         quality = "in_doubt" if any(d.start_s <= at_s < d.end_s for d in doubted) else "good"
         quality = "no_value" if value is None else quality
         quality = "no_certificate" if row.observed_us in uncertified else quality
@@ -64,13 +77,17 @@ def by_rows(rows: Sequence[Stored], offset_c: float, doubted: Sequence[Reason], 
     return lines
 
 
-@given(stored, st.sampled_from([0.0, 0.25, -0.1]), doubts, st.sets(st.sampled_from([BEGIN_US, BEGIN_US + 61_000_000])))
+begun = START.timestamp()
+steps = st.sampled_from([[], [(begun - 9, 0.25)], [(begun + 60, -0.1)], [(begun - 9, 0.25), (begun + 61, -0.1)]])
+
+
+@given(stored, steps, doubts, st.sets(st.sampled_from([BEGIN_US, BEGIN_US + 61_000_000])))
 def test_evd_12_a_member_by_columns_is_byte_for_byte_the_one_by_rows(
-    rows: list[Stored], offset_c: float, doubted: list[Reason], uncertified: set[int]
+    rows: list[Stored], steps: list[tuple[float, float]], doubted: list[Reason], uncertified: set[int]
 ) -> None:
-    """Two gateways, boots, repeats, several values at one instant, doubts, certificates: the same lines."""
-    content, repeats = csv_of(columns.of_rows("p", rows), offset_c, doubted, uncertified)
-    assert content.decode().split("\n") == [*by_rows(rows, offset_c, doubted, uncertified), ""]
+    """Two gateways, boots, repeats, several values at one instant, probes, doubts, certificates: the same lines."""
+    content, repeats = csv_of(columns.of_rows("p", rows), correction_of(steps), doubted, uncertified)
+    assert content.decode().split("\n") == [*by_rows(rows, steps, doubted, uncertified), ""]
     numbers = [(r.machine, r.boot, r.seq) for r in rows if r.seq]
     assert repeats == len(numbers) - len(set(numbers))
 

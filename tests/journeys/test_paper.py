@@ -6,7 +6,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from tests.rooms.spares.network import system
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from waystation.alarms import actions as alarms
 from waystation.alarms.rules.conditions import Condition
-from waystation.evidence import keys, placed
+from waystation.evidence import placed
 from waystation.evidence.rules import pack as packing
 from waystation.evidence.verifier.verify import verify_pack
 from waystation.journeys import evidence_pack
@@ -33,22 +33,12 @@ from waystation.journeys.paper.document import page_images, paper
 from waystation.kernel.authority import Authority
 from waystation.kernel.clock import FastClock
 from waystation.registry.models import Site
-from waystation.telemetry import stores
 from waystation.telemetry.engine import Engine
+
+pytestmark = pytest.mark.usefixtures("folder")
 
 HOUR = timedelta(hours=1)
 Acting = Callable[..., Authority]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """Keys, tiles and telemetry of the test's own."""
-    settings.DATA = tmp_path
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "log_key").write_text("11" * 32)
-    yield tmp_path
-    keys._read.cache_clear()
-    stores._log.cache_clear()
 
 
 def _a_pack(acting: Acting, **more: Any) -> bytes:

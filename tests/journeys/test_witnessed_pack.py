@@ -20,12 +20,11 @@ from tests.rooms.spares.network import system
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from waystation import wiring
 from waystation.cli import serve
-from waystation.evidence import keys, placed, sequencer, witnesses
+from waystation.evidence import placed, sequencer, witnesses
 from waystation.evidence.verifier.verify import verify_pack
 from waystation.journeys import doctor, evidence_pack
 from waystation.kernel.clock import FastClock
 from waystation.kernel.refusals import NotReady, Unavailable
-from waystation.telemetry import stores
 from waystation.telemetry.engine import Engine
 
 pytestmark = pytest.mark.django_db
@@ -34,17 +33,11 @@ NOW = START + 3 * HOUR
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """Keys, tiles and telemetry of the test's own, and a fridge that was in range."""
-    settings.DATA = tmp_path
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "log_key").write_text("11" * 32)
+def fridge(folder: Path) -> None:
+    """A fridge that was in range."""
     space, (probe,) = a_monitored_space(START)
     deliver(space, minutes(probe, START, [5.0] * 130), START + 2 * HOUR)
     judge(Engine(), START + 2 * HOUR)
-    yield tmp_path
-    keys._read.cache_clear()
-    stores._log.cache_clear()
 
 
 @pytest.fixture

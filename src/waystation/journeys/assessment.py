@@ -5,14 +5,13 @@ Page, command and API read the same lines. A cell that nobody has filled is coun
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from waystation.access import queries as access
+from waystation.kernel.cells import csv_text
 from waystation.registry.models import Circuit, Device, Owner, Sensor, Site
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.views import SiteView
@@ -69,19 +68,8 @@ def blanks(groups: Mapping[str, Sequence[Line]]) -> int:
 
 def as_csv(lines: Iterable[Line]) -> str:
     """The lines as CSV with a header; instants in UTC, blank cells by name."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for x in lines:
-        seen = x.seen_at.astimezone(UTC).isoformat(timespec="seconds") if x.seen_at else ""
-        cells = (x.site, x.group, x.name, x.detail, x.source, seen, len(x.blank), ", ".join(x.blank))
-        writer.writerow([_harmless(cell) for cell in cells])
-    return out.getvalue()
-
-
-def _harmless(cell: object) -> object:
-    """Text that a spreadsheet would run as a formula is written as text."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+    rows = ((x.site, x.group, x.name, x.detail, x.source, x.seen_at, len(x.blank), ", ".join(x.blank)) for x in lines)
+    return csv_text(COLUMNS, rows)
 
 
 def _device(site: Site, device: Device) -> Line:

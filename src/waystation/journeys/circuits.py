@@ -1,4 +1,4 @@
-"""Which circuits are at risk, and what shows it: cut now, below target, a contract that ends, a site on one path."""
+"""Which circuits are at risk, and what shows it: cuts, losses, trends, what lies ahead, paths that fail together."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from waystation.alarms import queries as alarms
-from waystation.kernel.units import duration_text
 from waystation.registry.models import Circuit, Site
+from waystation.registry.queries import ways_of
+from waystation.registry.rules.circuit_risk import Levels, Record, reasons
+from waystation.registry.rules.diversity import Diversity, diversity
+from waystation.service_levels import queries as service_levels
 from waystation.telemetry import queries as telemetry
+from waystation.telemetry.charting import recent
 from waystation.telemetry.views import SensorView
 
-ENDS_SOON = timedelta(days=30)
 Spans = tuple[tuple[datetime, datetime], ...]
+LOOKS_AHEAD = timedelta(days=14)
+DAY, DAYS_BEFORE = timedelta(days=1), timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class CircuitState:
     evidence: tuple[str, ...]
     on_one_path: bool
     contract_until: date | None
+    diversity: Diversity
 
     @property
     def is_at_risk(self) -> bool:
@@ -46,40 +52,59 @@ class CircuitState:
         return bool(self.evidence)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was read for all the sites together."""
+
+    signals: Mapping[tuple[UUID, str], SensorView]
+    down: Mapping[UUID, list[tuple[datetime, datetime]]]
+    windows: Mapping[tuple[UUID, UUID], list[tuple[datetime, str]]]
+    levels: Mapping[tuple[UUID, str], Levels]
+    start: datetime
+    end: datetime
+
+
 def circuit_states(sites: Sequence[Site], start: datetime, end: datetime) -> list[CircuitState]:
-    """Every circuit of the sites, those at risk first: cut now, then by what they lost."""
+    """Every circuit of the sites: cut now first, then by how much speaks against it, then by what it lost."""
     ids = [s.pk for s in sites]
     down: dict[UUID, list[tuple[datetime, datetime]]] = {}
     for alarm in alarms.raised_between(("circuit_down", "site_unreachable"), start, end):
         span = (max(alarm.started_at, start), min(alarm.cleared_at or end, end))
         down.setdefault(alarm.object_id, []).append(span)
-    rows = Circuit.objects.filter(site__in=ids).select_related("vendor", "site__service_class").order_by("code")
-    held: dict[UUID, list[Circuit]] = {}
-    for row in rows:
-        held.setdefault(row.site_id, []).append(row)
-    signals = telemetry.signals_of_sites(list(held), sorted({f"wan_{row.path}" for row in rows}), end)
-    states = [
-        _state(row, len(mine) == 1, signals.get((site_id, f"wan_{row.path}")), down, start, end)
-        for site_id, mine in held.items()
-        for row in mine
-    ]
-    return sorted(states, key=lambda c: (not c.is_down, not c.is_at_risk, c.availability_pct, c.site, c.circuit))
+    rows = list(Circuit.objects.filter(site__in=ids).select_related("vendor", "site__service_class").order_by("code"))
+    ways = ways_of(ids)
+    held = sorted({row.site_id for row in rows}, key=str)
+    paths = sorted({row.path for row in rows})
+    windows = service_levels.windows_ahead(held, end, end + LOOKS_AHEAD)
+    signals = telemetry.signals_of_sites(held, [f"wan_{path}" for path in paths], end)
+    known = _Known(signals, down, windows, _levels(held, paths, end), start, end)
+    states = [_state(row, diversity(ways[row.site_id]), known) for row in rows]
+    return sorted(states, key=lambda c: (not c.is_down, -len(c.evidence), c.availability_pct, c.site, c.circuit))
 
 
-def _state(
-    row: Circuit,
-    alone: bool,
-    sensor: SensorView | None,
-    down: Mapping[UUID, list[tuple[datetime, datetime]]],
-    start: datetime,
-    end: datetime,
-) -> CircuitState:
-    cut = _joined(down.get(sensor.id, []) if sensor else [])
-    silent = _joined(down.get(row.site_id, []))
-    known = sensor is not None and not sensor.is_silent and sensor.value is not None
-    is_down = known and sensor is not None and not sensor.value
-    period_s = max((end - start).total_seconds(), 1.0)
-    availability = 100 * (1 - _seconds(cut) / period_s)
+def _state(row: Circuit, verdict: Diversity, known: _Known) -> CircuitState:
+    signal = f"wan_{row.path}"
+    sensor = known.signals.get((row.site_id, signal))
+    cut = _joined(known.down.get(sensor.id, []) if sensor else [])
+    silent = _joined(known.down.get(row.site_id, []))
+    is_known = sensor is not None and not sensor.is_silent and sensor.value is not None
+    is_down = is_known and sensor is not None and not sensor.value
+    cut_s = None
+    if is_down:
+        cut_s = (known.end - cut[-1][0]).total_seconds() if cut and cut[-1][1] == known.end else 0.0
+    record = Record(
+        period_s=max((known.end - known.start).total_seconds(), 1.0),
+        down_s=_seconds(cut),
+        silent_s=_seconds(silent),
+        cuts=len(cut),
+        cut_s=cut_s,
+        target_pct=row.target_availability_pct,
+        is_critical=row.site.service_class.rank == 1,
+        diversity=verdict,
+        contract_until=row.contract_until,
+        windows=known.windows.get((row.site_id, row.vendor_id), ()),
+        levels=known.levels.get((row.site_id, signal), Levels()),
+    )
     return CircuitState(
         site=row.site.name,
         site_code=row.site.code,
@@ -88,34 +113,40 @@ def _state(
         path=row.path,
         vendor=row.vendor.name,
         is_down=is_down,
-        is_known=known,
+        is_known=is_known,
         down=cut,
         silent=silent,
-        availability_pct=availability,
+        availability_pct=record.availability_pct,
         target_pct=row.target_availability_pct,
-        evidence=tuple(_evidence(row, alone, is_down, availability, cut, silent, period_s, end)),
-        on_one_path=alone,
+        evidence=tuple(reasons(record, known.end)),
+        on_one_path=len(verdict.circuits) == 1,
         contract_until=row.contract_until,
+        diversity=verdict,
     )
 
 
-def _evidence(
-    row: Circuit, alone: bool, is_down: bool, availability: float, cut: Spans, silent: Spans, period_s: float,
-    end: datetime,
-) -> list[str]:  # fmt: skip
-    found = []
-    if is_down:
-        since = f" for {duration_text((end - cut[-1][0]).total_seconds())}" if cut and cut[-1][1] == end else ""
-        found.append(f"cut now{since}")
-    if availability < row.target_availability_pct:
-        found.append(f"carried {availability:.2f} %, target {row.target_availability_pct:g} %")
-    if _seconds(silent) > period_s * (1 - row.target_availability_pct / 100):
-        found.append(f"the site was not reached for {duration_text(_seconds(silent))}")
-    if alone and row.site.service_class.rank == 1:
-        found.append("the only path of a critical site")
-    if row.contract_until is not None and row.contract_until <= (end + ENDS_SOON).date():
-        found.append(f"contract ends {row.contract_until:%d %b %Y}")
-    return found
+def _levels(sites: Sequence[UUID], paths: Sequence[str], end: datetime) -> dict[tuple[UUID, str], Levels]:
+    """Latency and loss of each path, where a sensor of the site measures it: the last day and the six before."""
+    wanted = [f"wan_{path}_{what}" for path in paths for what in ("latency", "loss")]
+    sensors = telemetry.signals_of_sites(sites, wanted, end)
+    if not sensors:
+        return {}
+    codes: dict[UUID, list[str]] = {}
+    for (site_id, _), sensor in sensors.items():
+        codes.setdefault(site_id, []).append(sensor.code)
+    said = recent(codes, end - DAYS_BEFORE, end)
+    edge_s = (end - DAY).timestamp()
+
+    def split(site_id: UUID, quantity: str) -> tuple[Sequence[float], Sequence[float]]:
+        sensor = sensors.get((site_id, quantity))
+        points = said.get(sensor.code, []) if sensor else []
+        return [v for at, v in points if at >= edge_s], [v for at, v in points if at < edge_s]
+
+    return {
+        (site_id, f"wan_{path}"): Levels(split(site_id, f"wan_{path}_latency"), split(site_id, f"wan_{path}_loss"))
+        for site_id in codes
+        for path in paths
+    }
 
 
 def _joined(spans: Sequence[tuple[datetime, datetime]]) -> Spans:

@@ -13,8 +13,10 @@ from typing import Any
 from uuid import UUID
 
 from waystation.alarms.rules.conditions import Condition
+from waystation.alarms.rules.power import FAILED, STARTS_WITHIN, GeneratorFacts, generator_state
 from waystation.journeys.limits import Recent, limit_of
 from waystation.product.rules.time_to_limit import TimeToLimit
+from waystation.telemetry.rules.dew import dew_point_c, is_condensing
 from waystation.telemetry.views import SensorView, SiteView, SpaceView
 
 RISE_C_PER_H, STEADY_C_PER_H = 0.8, 0.3
@@ -55,12 +57,49 @@ def _site_conditions(site: SiteView, place: Place, now: datetime) -> Iterator[Co
             yield Condition("power_lost", site.id, "site", site.id, sensor.since, facts | {"asset": "mains power"})
         if sensor.quantity in ("wan_primary", "wan_backup") and not sensor.value:
             yield Condition("circuit_down", site.id, "circuit", sensor.id, sensor.since, facts | {"asset": sensor.name})
+    if (failed := _generator_failed(site)) is not None:
+        yield Condition("generator_failed", site.id, "site", site.id, failed, facts | {"asset": "generator"})
     for sensor in site.sensors:
         if sensor.quantity == "heartbeat" and not site.is_dark and (site.is_missing(sensor) or sensor.value == 0):
             since = sensor.since if sensor.value == 0 else _silent_since(sensor)
             if since is not None:
                 target = sensor.device_id or sensor.id
                 yield Condition("device_unreachable", site.id, "device", target, since, facts | {"asset": sensor.name})
+
+
+def generator_facts(site: SiteView) -> GeneratorFacts:
+    """What the site says of its generator and of the mains; what is silent is not known."""
+    generator, fault, mains = site.of("generator"), site.of("generator_fault"), site.of("power")
+    heard_at = generator.last_at if generator is not None else None
+    known = fresh(mains)
+    since = mains.since if mains is not None and known is not None else None
+    return GeneratorFacts(fresh(generator), heard_at, fresh(fault), known, since)
+
+
+def fresh(sensor: SensorView | None) -> bool | None:
+    """What a two-state signal says now; None when there is none or it is silent."""
+    return None if sensor is None or sensor.is_silent or sensor.value is None else bool(sensor.value)
+
+
+def _generator_failed(site: SiteView) -> datetime | None:
+    """Since when the generator has failed to start: from its own word, or from two minutes without mains."""
+    said = generator_facts(site)
+    if generator_state(said) != FAILED:
+        return None
+    fault = site.of("generator_fault")
+    if said.has_fault and fault is not None:
+        return fault.since
+    return None if said.mains_since is None else said.mains_since + STARTS_WITHIN
+
+
+def cabinet_margin_k(space: SpaceView) -> float | None:
+    """How far the air of an edge cabinet is from its dew point, in kelvin; None for another space or what is silent."""
+    humidity = space.of("humidity")
+    air = next((s for s in space.sensors if s.role == "cabinet" and s.quantity == "temperature"), None)
+    if space.kind != "cabinet" or any(s is None or s.is_silent or s.value is None or s.doubt for s in (air, humidity)):
+        return None
+    dew_c = dew_point_c(air.value, humidity.value)  # type: ignore[union-attr, arg-type]
+    return None if dew_c is None else air.value - dew_c  # type: ignore[union-attr, operator]
 
 
 def _space(
@@ -80,8 +119,7 @@ def _space(
     if not space.is_unmonitored:
         _doubts(site, space, add, found, facts)
     _signals(space, standing, add, now)
-    rising = _rising(space, standing, now)
-    add("rising", rising)
+    add("rising", _rising(space, standing, now))
     if space.hand_due_at is not None and space.hand_due_at <= now:
         add("hand_reading_missed", space.hand_due_at)
     if (found and any(c.rule in ("rising", "excursion", "compressor_fault") for c in found)) or site.is_dark:
@@ -112,6 +150,11 @@ def _doubts(site: SiteView, space: SpaceView, add: Any, found: list[Condition], 
 
 def _signals(space: SpaceView, standing: Standing, add: Any, now: datetime) -> None:
     fault, door, humidity = space.of("compressor_fault"), space.of("door"), space.of("humidity")
+    margin_k, condensed = cabinet_margin_k(space), standing.get(("condensation", space.id))
+    if margin_k is not None and is_condensing(margin_k, was=condensed is not None):
+        add("condensation", condensed or (humidity.since if humidity else None), margin_k=round(margin_k, 1))
+    elif margin_k is None and condensed is not None:
+        add("condensation", condensed)
     if fault is not None and fault.value:
         add("compressor_fault", fault.since)
     if door is not None and door.value and not door.is_silent and door.since and now - door.since >= DOOR_OPEN_AFTER:

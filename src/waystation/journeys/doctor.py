@@ -9,15 +9,17 @@ from datetime import datetime, timedelta
 from django.apps import apps
 from django.db.models import Model, UUIDField
 
-from waystation.evidence import beats, placed, sequencer, witnesses
+from waystation.evidence import beats, placed, sequencer, stamps, witnesses
+from waystation.evidence.audit import check_guards
 from waystation.evidence.models import LogEntry, OutboxMessage
 from waystation.evidence.rules import merkle
 from waystation.kernel.refusals import Refusal
 from waystation.telemetry import stores
-from waystation.telemetry.models import Segment
+from waystation.telemetry.queries import segment_digests
+from waystation.telemetry.retention import files_that_went
 
 BEAT_WITHIN = timedelta(minutes=5)
-BEAT_WITHIN_OF = {"sealer": timedelta(hours=2)}
+BEAT_WITHIN_OF = {"sealer": timedelta(hours=2), "stock policy": timedelta(hours=2)}
 MESSAGE_WITHIN = timedelta(minutes=10)
 PLACE_WITHIN = timedelta(minutes=5)
 AHEAD = timedelta(minutes=2)
@@ -42,6 +44,10 @@ TARGETS: Mapping[str, str] = {
     "custodian_id": ANYBODY,
     "round_id": ANYBODY,
     "change_id": ANYBODY,
+    "subject_id": ANYBODY,
+    "hub_id": "spares.Hub",
+    "suppression_id": "alarms.Suppression",
+    "maintenance_id": "fleet.MaintenanceOrder",
 }
 # events and entries outlive what they speak of, and drills keep incidents of their own
 _UNCHECKED = frozenset({"evidence.LogEntry", "evidence.Event"})
@@ -58,7 +64,16 @@ class Finding:
 
 def findings(now: datetime) -> list[Finding]:
     """Everything that is wrong in the records of this installation; empty when all is well."""
-    return [*_loops(now), *_messages(now), *_log(now), *_witnesses(now), *_segments(), *_dangling(), *_clock(now)]
+    return [
+        *_loops(now),
+        *_messages(now),
+        *_log(now),
+        *_witnesses(now),
+        *_stamps(now),
+        *_segments(),
+        *_dangling(),
+        *_clock(now),
+    ]
 
 
 def _loops(now: datetime) -> Iterator[Finding]:
@@ -90,6 +105,9 @@ def _log(now: datetime) -> Iterator[Finding]:
     if count := waiting.count():
         words = f"{count} entries have waited for their place in the log for over 5 minutes."
         yield Finding("log.behind", words, "Start the worker (waystation serve): its sequencer gives places.")
+    for flaw in check_guards():
+        step = "Find out who took it away; waystation evidence check says what was changed meanwhile."
+        yield Finding(flaw.code, f"{flaw.where}: {flaw.words}", step)
     for log in placed.logs():
         head = sequencer.newest_checkpoint(log)
         size = sequencer.size_of(log)
@@ -125,14 +143,23 @@ def _witnesses(now: datetime) -> Iterator[Finding]:
             yield Finding("witness.late", words, "Start the witness, see that the worker runs and that it is reached.")
 
 
+def _stamps(now: datetime) -> Iterator[Finding]:
+    for log in placed.logs():
+        stands = stamps.standing(log, now)
+        if stands.since is not None:
+            words = f"The log {log} is not time-stamped since {stands.since.isoformat()}. {stands.trouble}".strip()
+            step = "See that the worker runs and that the authority of time_stamper is reached."
+            yield Finding("stamp.late", words, step)
+
+
 def _segments() -> Iterator[Finding]:
     folder = stores.folder() / "segments"
-    named = set(Segment.objects.values_list("path", flat=True))
+    named = set(segment_digests())
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*.parquet")} if folder.is_dir() else set()
     if lost := sorted(named - there):
         words = f"{len(lost)} segments are missing: {', '.join(lost[:SHOWN])}."
         yield Finding("segments.missing", words, "Bring them back from a backup: readings are in them.")
-    if extra := sorted(there - named):
+    if extra := sorted(there - named - files_that_went()):
         words = f"{len(extra)} segment files belong to no record: {', '.join(extra[:SHOWN])}."
         yield Finding("segments.orphan", words, "The sealer writes an unfinished one again; move others aside.")
 

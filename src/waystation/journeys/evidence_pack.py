@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from waystation.evidence import beats, placed, sequencer, witnesses
+from waystation.evidence import beats, placed, sequencer, stamps, witnesses
 from waystation.evidence.actions import NewEntry, Receipt, log_of, record
 from waystation.evidence.models import Checkpoint
+from waystation.evidence.ports import TimeStamper
 from waystation.evidence.quick import judge_quickly
 from waystation.evidence.rules import pack
 from waystation.evidence.verifier.one_file import one_file
@@ -37,7 +38,8 @@ TRIES = 60
 LEASE = timedelta(seconds=60)
 
 
-def _half_a_second() -> None:
+def half_a_second() -> None:
+    """Let a worker that runs beside go on."""
     time.sleep(0.5)
 
 
@@ -50,15 +52,18 @@ def make(
     space: str | None = None,
     known: Sequence[int] = (),
     now: datetime,
-    wait: Callable[[], None] = _half_a_second,
+    wait: Callable[[], None] = half_a_second,
     line_of: LineOf | None = None,
+    stamper: TimeStamper | None = None,
+    more: Mapping[str, object] | None = None,
 ) -> bytes:
     """The pack of a site (by code or id), or of one of its spaces (by code), over [start, end]: a canonical archive.
 
     `known` are sizes of heads that auditors hold: the pack then proves that the log continues them. Refuses periods
     that are empty, not over yet or longer than 366 days. `wait` lets some time pass while a worker sequences.
     `line_of` is the way to the witnesses. Without their quorum the pack says since when the log is unwitnessed; in
-    regulated mode it is not made.
+    regulated mode it is not made. `stamper` stamps the head of the pack; without an answer the pack says since when the
+    log is not time-stamped. `more` is written into the claim beside the verdict, so that the log vouches for it too.
     """
     site = registry.one(Site, site_key)
     by.require("evidence.pack", site.pk)
@@ -66,8 +71,9 @@ def make(
     spaces = _spaces(site, space)
     log = log_of(site.pk)
     _witness(log, now, line_of)
+    stamps.ask_due(now, stamper)
     claim, files = claim_of(site.network.slug, site.code, spaces, start, end)
-    claim |= _unwitnessed(log, now) | _about(site, spaces)
+    claim |= _unwitnessed(log, now) | _not_stamped(log, now) | _about(site, spaces) | dict(more or {})
     _sequence(log, placed.waiting(), now, wait, covered=False)
     made, indices = records(log, site, spaces, start, end)
     made |= files
@@ -84,6 +90,9 @@ def make(
     head = witnesses.best_head(log, max(one.index for one in own) + 1)
     is_witnessed = _has_quorum(head)
     made |= placed.proven(log, head, indices | {one.index for one in own})
+    stamps.ask(log, head, now, stamper)
+    if (stamp := stamps.answer_for(head)) is not None:
+        made[pack.STAMP] = stamp
     if (continued := placed.continued(log, head, known)) is not None:
         made[pack.CONSISTENCY] = continued
     data = pack.build_pack(made, drain=True)
@@ -185,6 +194,11 @@ def _unwitnessed(log: str, now: datetime) -> dict[str, str]:
     stands = witnesses.standing(log)
     since = stands.since or (None if stands.quorum else now)
     return {"unwitnessed_since": instant(since)} if since is not None else {}
+
+
+def _not_stamped(log: str, now: datetime) -> dict[str, str]:
+    since = stamps.standing(log, now).since
+    return {"not_time_stamped_since": instant(since)} if since is not None else {}
 
 
 def _has_quorum(head: Checkpoint) -> bool:

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from waystation.kernel.authority import Authority
 from waystation.product import queries as product
-from waystation.product.actions import holds
+from waystation.product.actions import holds, moves
 from waystation.product.facts import ExcursionFacts, SpaceState
 from waystation.product.queries import LotHere
 from waystation.product.rules.exposure import Judged, Verdict
-from waystation.registry.models import Space
+from waystation.registry.models import Site, Space
 from waystation.telemetry.models import Excursion
 from waystation.telemetry.proving import prove
 from waystation.telemetry.rules.verdict import Kind
@@ -43,6 +43,28 @@ def hold_lots(by: Authority, row: Excursion, incident_id: UUID | None, *, now: d
     space = Space.objects.select_related("profile", "site").get(pk=row.space_id)
     judged = verdicts(space, row.started_at - MARGIN, end)
     holds.hold_for(by, ExcursionFacts(row.pk, row.space_id, judged, incident_id), now=now)
+
+
+def open_deviation(by: Authority, first: Excursion, row: Excursion, site: Site, *, now: datetime) -> None:
+    """Open the deviation of an excursion that is longer than its class allows, in the worst case.
+
+    `first` is the excursion whose record it becomes, `row` the one that grew. Judged again, it keeps the one it has.
+    """
+    out_s = max(one.measured_s + one.unknown_s for one in (first, row))
+    if out_s <= site.service_class.excursion_deviation_min * 60:
+        return
+    if not product.deviations_of(same_time(first, row, now)):
+        moves.open_deviation(by, first.pk, first.space_id, now=now)
+
+
+def same_time(first: Excursion, row: Excursion, now: datetime) -> list[UUID]:
+    """The records that tell of the same time outside: of other probes of the space, and those that were judged anew."""
+    same = Excursion.objects.filter(space_id=row.space_id, direction=row.direction, started_at__lte=_end_of(first, now))
+    return [e.pk for e in same if _end_of(e, now) >= first.started_at]
+
+
+def _end_of(row: Excursion, now: datetime) -> datetime:
+    return row.ended_at or now
 
 
 def states(views: Iterable[SiteView]) -> dict[UUID, SpaceState]:

@@ -17,7 +17,7 @@ from waystation.incidents import actions as incidents
 from waystation.incidents import queries as incident_queries
 from waystation.incidents.models import Incident
 from waystation.incidents.rules.priority import priority_of
-from waystation.journeys import exposure, message
+from waystation.journeys import exposure, message, post_incident
 from waystation.journeys.limits import Recent, limit_of
 from waystation.journeys.message import Plan
 from waystation.kernel.authority import Authority
@@ -189,6 +189,8 @@ def note_excursion(by: Authority, row: Excursion, site: Site, *, now: datetime) 
     if incident_id is not None:
         incidents.attach(by, incident_id, "excursion", row.pk, now=now)
     exposure.hold_lots(by, _first_of(row), incident_id, now=now)
+    exposure.open_deviation(by, _first_of(row), row, site, now=now)
+    post_incident.open_for(by, row, _first_of(row), now=now)
 
 
 def _first_of(row: Excursion) -> Excursion:

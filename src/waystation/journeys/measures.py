@@ -64,7 +64,7 @@ def measure_sites(sites: Sequence[Site], start: datetime, end: datetime, *, exac
     found: dict[UUID, list[float]] = {}
     for row in telemetry.excursions_between(start, end, [s.pk for s in sites]):
         if row.detected_at >= start:
-            found.setdefault(row.site_id, []).append((row.detected_at - row.started_at).total_seconds())
+            found.setdefault(row.site_id, []).append(row.detection_s)
     answers: dict[UUID, list[tuple[float, bool]]] = {}
     for alarm in alarms.answered_between(start, end):
         if alarm.paged_at is not None:

@@ -41,6 +41,7 @@ class Episode:
     measured_s: float
     unknown_s: float
     cause: str
+    space_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def _episodes(
     for row in sorted(rows, key=lambda r: (str(r.space_id), r.started_at)):
         cause = row.cause or _cause_at(causes.get(row.space_id, ()), row.started_at, row.ended_at)
         measured_s, unknown_s = (row.measured_s, row.unknown_s) if row.ended_at else _so_far(row, now)
-        one = Episode(row.space.name, row.started_at, row.ended_at, measured_s, unknown_s, cause)
+        one = Episode(row.space.name, row.started_at, row.ended_at, measured_s, unknown_s, cause, str(row.space_id))
         space, last = found[-1] if found else (None, None)
         if last is not None and space == row.space_id and (last.end is None or one.start <= last.end):
             found[-1] = (row.space_id, _merged(last, one))
@@ -248,6 +249,7 @@ def _merged(one: Episode, other: Episode) -> Episode:
         max(one.measured_s, other.measured_s),
         max(one.unknown_s, other.unknown_s),
         one.cause or other.cause,
+        one.space_id,
     )
 
 

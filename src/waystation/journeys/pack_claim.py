@@ -17,10 +17,11 @@ from waystation.telemetry.proving import (
     Proof,
     SecondSource,
     columns_of,
+    corrections,
     judging_sensors,
-    offsets_of,
     prove,
 )
+from waystation.telemetry.rules.calibration import NO_CORRECTION, Correction
 from waystation.telemetry.rules.space import combined_timeline
 from waystation.telemetry.rules.verdict import Kind, SensorJudgement, Stretch, seconds_by_kind
 from waystation.telemetry.store.columns import of_rows
@@ -102,11 +103,11 @@ def _add(made: Claimed, space: Space, proof: Proof) -> None:
     made.timelines.append(proof.timeline)
     made.is_out = made.is_out or proof.judgement.verdict == "out_of_range"
     sensors = judging_sensors(space, made.start, made.end)
-    offsets = offsets_of(sensors)
+    added = corrections(sensors)
     for sensor, judged in zip(sensors, proof.judgement.sensors, strict=True):
         doubts = [r for r in proof.reasons if r.sensor == sensor.code and r.end_s > r.start_s and not r.proves]
         own = needed(proof.readings[sensor.code], made.start, made.end, proof.hold_s[sensor.code])
-        content, repeats = csv_of(own, offsets.get(sensor.code, 0.0), doubts)
+        content, repeats = csv_of(own, added[sensor.code], doubts)
         path = pack.readings_path(sensor.code)
         made.files[path] = content
         item: dict[str, Any] = {
@@ -116,7 +117,7 @@ def _add(made: Claimed, space: Space, proof: Proof) -> None:
             "sha256": pack.digest(content),
         }
         item["max_hold_s"] = _text(proof.hold_s[sensor.code])
-        item["offset_c"] = _text(offsets.get(sensor.code, 0.0))
+        item |= _offsets(added[sensor.code], made.start.timestamp(), made.end.timestamp())
         made.readings.append(item | _own(profile, made.profiles[0]))
         if repeats:
             made.not_checked.append(f"{sensor.code}: {repeats} readings repeat a number of their gateway")
@@ -138,7 +139,7 @@ def _add_second(made: Claimed, space: Space, profile: ProductProfile, source: Se
     ]
     own = needed(of_rows(series.code, rows), made.start, made.end, series.hold_s)
     uncertified = {round(r.at_s * 1e6) for r in series.readings if not r.certified}
-    content, _ = csv_of(own, 0.0, [], uncertified)
+    content, _ = csv_of(own, NO_CORRECTION, [], uncertified)
     path = pack.readings_path(series.code)
     made.files[path] = content
     item = {
@@ -152,6 +153,13 @@ def _add_second(made: Claimed, space: Space, profile: ProductProfile, source: Se
     }
     made.readings.append(item | _own(profile, made.profiles[0]))
     made.excursions += _excursions(series.code, source.judgement)
+
+
+def _offsets(added: Correction, start_s: float, end_s: float) -> dict[str, Any]:
+    """What the values carry: the correction at the period's start, and each other one with the instant it began."""
+    inside = [(a, c) for a, c in zip(added.from_s, added.offset_c, strict=True) if start_s < a <= end_s]
+    steps = [{"from": _at(at_s), "offset_c": _text(offset_c)} for at_s, offset_c in inside]
+    return {"offset_c": _text(added.at(start_s))} | ({"offsets": steps} if steps else {})
 
 
 def _excursions(code: str, judged: SensorJudgement) -> list[dict[str, Any]]:

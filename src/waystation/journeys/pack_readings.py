@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from waystation.evidence.rules import pack
 from waystation.telemetry.proving import Reason, all_corrected
+from waystation.telemetry.rules.calibration import Correction
 from waystation.telemetry.store.columns import Columns, Floats, Ints
 
 HOUR_US = 3_600_000_000
@@ -38,17 +39,18 @@ def needed(held: Columns, start: datetime, end: datetime, hold_s: float) -> Colu
 
 
 def csv_of(
-    held: Columns, offset_c: float, doubts: Sequence[Reason], uncertified: Collection[int] = ()
+    held: Columns, added: Correction, doubts: Sequence[Reason], uncertified: Collection[int] = ()
 ) -> tuple[bytes, int]:
     """A readings member, and how many rows repeat a (machine, boot, number): those stand without their number.
 
-    Values carry the certificate's offset, as they are judged. Where gateways were changed, boots are told apart by
-    the order of the gateways' ids. `uncertified` are instants in microseconds at which no certificate was valid.
+    Values carry the offset of the certificate that was bound then, as they are judged. Where gateways were changed,
+    boots are told apart by the order of the gateways' ids. `uncertified` are instants in microseconds at which no
+    certificate was valid.
     """
     if not held.is_rising():
         hottest_first = -np.where(np.isnan(held.value), 0.0, held.value)
         held = held.take(np.lexsort((hottest_first, held.observed_us)))
-    value = all_corrected(held.value, offset_c)
+    value = all_corrected(held, added)
     repeated = _repeated(held)
     numbered = (held.seq != 0) & ~repeated
     quality = _qualities(held, value, doubts, uncertified)

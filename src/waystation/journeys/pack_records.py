@@ -1,4 +1,4 @@
-"""The records of a pack: alarms, calibration, custody, consignments and the story, each beside its log entry."""
+"""The records of a pack: alarms, calibration, custody, consignments, maintenance, access, the story."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from waystation.alarms import queries as alarms
 from waystation.alarms.models import Alarm
 from waystation.evidence import placed
 from waystation.evidence.placed import Placed
+from waystation.fleet.models import MaintenanceOrder
+from waystation.fleet.rules.upkeep import standing
 from waystation.kernel.canonical import plain
 from waystation.product.models import Presence, ProductHold
 from waystation.registry.models import Site, Space
 from waystation.runbooks.models import Approval
+from waystation.service_levels.models import VendorSession
 from waystation.spares.models import Custody, Unit
 from waystation.telemetry.models import Calibration
 
@@ -30,10 +33,12 @@ def records(
     """The record members of a site and [start, end), and the indices of the entries that they rest on."""
     story = placed.of_site(log, site.pk, start, end)
     lists: dict[str, Found] = {
+        "access.json": [*_access(story), *_vendor_sessions(site, start, end)],
         "alarms.json": _alarms(site, start, end),
         "calibration.json": _calibrations(spaces, start, end),
         "custody.json": _custody(site, start, end),
         "consignments.json": _consignments(spaces, start, end),
+        "maintenance.json": _maintenance(site, start, end),
         "story.json": [*((one, dict[str, Any]()) for one in story), *_approvals(site, start, end)],
     }
     members, indices = {}, set[int]()
@@ -63,6 +68,7 @@ def _alarms(site: Site, start: datetime, end: datetime) -> Found:
         own |= {"started_at": alarm.started_at, "incident": alarm.incident_id}
         for one in placed.of_objects([alarm.pk]):
             found.append((one, own | {"step": _step(one.said["kind"])}))
+        found.append((None, own | {"step": "chain"} | _forwarded(alarm, site)))
         for page in alarms.paged(alarm.pk):
             whom = own | {"person": page.person_id, "channel": page.channel, "level": page.level}
             if page.sent_at:
@@ -73,6 +79,36 @@ def _alarms(site: Site, start: datetime, end: datetime) -> Found:
             if page.gave_up_at:
                 found.append((None, whom | {"step": "given_up", "instant": page.gave_up_at}))
     return found
+
+
+def _forwarded(alarm: Alarm, site: Site) -> dict[str, Any]:
+    """Whether the alarm was forwarded in time: each step's instant beside the target of the site's class.
+
+    A provider's receipt comes with the sending. That somebody opened a message is recorded nowhere, and said so.
+    """
+    pages, targets = alarms.paged(alarm.pk), site.service_class
+    sent = min((p.sent_at for p in pages if p.sent_at), default=None)
+    receipt = next((p for p in pages if p.receipt), None)
+    chain: dict[str, Any] = {
+        "raised_at": alarm.raised_at,
+        "sent_at": sent,
+        "receipt_at": receipt.sent_at if receipt else None,
+    }
+    chain |= {"receipt": receipt.receipt if receipt else "none", "opened": "not recorded"}
+    chain |= {"acknowledged_at": alarm.acked_at, "send_within_s": targets.page_delay_s}
+    chain |= {"acknowledge_within_s": targets.acknowledge_within_s}
+    in_time = {
+        "sent_in_time": _in_time(alarm.raised_at, sent, targets.page_delay_s),
+        "acknowledged_in_time": _in_time(sent or alarm.raised_at, alarm.acked_at, targets.acknowledge_within_s),
+    }
+    return chain | in_time
+
+
+def _in_time(since: datetime, done: datetime | None, within_s: int) -> str:
+    if done is None:
+        return "never"
+    late_s = (done - since).total_seconds() - within_s
+    return "yes" if late_s <= 0 else f"{late_s:.0f} s late"
 
 
 def _step(kind: str) -> str:
@@ -144,6 +180,47 @@ def _consignments(spaces: Sequence[Space], start: datetime, end: datetime) -> Fo
         for h in held
     ]
     return found
+
+
+def _maintenance(site: Site, start: datetime, end: datetime) -> Found:
+    """Every order whose window or work touches the period, whole: each of its entries with what it says.
+
+    What should have been done before the period ended and was not stands with the others, as `overdue`.
+    """
+    rows = MaintenanceOrder.objects.filter(site=site, planned_at__lt=end)
+    touched = Q(planned_start__lt=end) & (Q(ended_at=None) | Q(ended_at__gte=start))
+    found: Found = []
+    for order in rows.filter(touched).order_by("planned_start", "pk"):
+        stood = "ended" if order.ended_at and order.ended_at < end else standing("planned", *_window(order), end)
+        found += [
+            (one, {"facts": one.said.get("facts", {}), "device_id": order.device_id, "at_the_end": stood})
+            for one in placed.of_objects([order.pk])
+        ]
+    return found
+
+
+def _access(story: Sequence[Placed]) -> Found:
+    """What was changed of who may do what at the site."""
+    return [(one, {"facts": one.said.get("facts", {})}) for one in story if one.said["kind"].startswith("access.")]
+
+
+def _vendor_sessions(site: Site, start: datetime, end: datetime) -> Found:
+    """Every vendor session that touches the period, whole, step by step, and whether it was open when that ended."""
+    rows = VendorSession.objects.filter(site=site, opened_at__lt=end)
+    rows = rows.filter(Q(closed_at=None) | Q(closed_at__gte=start)).select_related("vendor")
+    return [
+        (
+            one,
+            {"session": row.pk, "vendor": row.vendor.name, "person": row.person, "facts": one.said.get("facts", {})}
+            | {"at_the_end": "open" if row.closed_at is None or row.closed_at >= end else row.ending},
+        )
+        for row in rows.order_by("opened_at", "pk")
+        for one in placed.of_objects([row.pk])
+    ]
+
+
+def _window(order: MaintenanceOrder) -> tuple[datetime, datetime]:
+    return order.planned_start, order.planned_end
 
 
 def _approvals(site: Site, start: datetime, end: datetime) -> Found:

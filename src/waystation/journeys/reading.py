@@ -3,7 +3,7 @@ it raised, the incident, the part and the pages stand together or not at all, wi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -15,10 +15,9 @@ from waystation.alarms import actions as alarms
 from waystation.alarms import queries as alarm_queries
 from waystation.alarms.models import Alarm
 from waystation.alarms.rules.conditions import Condition
-from waystation.evidence.actions import NewEntry, NewEvent, record
 from waystation.fleet import actions as fleet
 from waystation.incidents import queries as incidents
-from waystation.journeys import failed_device, restored
+from waystation.journeys import agents, failed_device, restored
 from waystation.journeys.conditions import Place, conditions
 from waystation.journeys.limits import Recent
 from waystation.kernel.authority import Authority
@@ -26,12 +25,13 @@ from waystation.product import queries as product
 from waystation.registry import actions as registry
 from waystation.registry.models import Device, Site
 from waystation.runbooks import queries as runbooks
-from waystation.telemetry import discovery
+from waystation.telemetry import discovery, doors
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.actions.ingest import Accepted
-from waystation.telemetry.engine import Engine
+from waystation.telemetry.engine import MOST_AT_ONCE, Engine
 from waystation.telemetry.models import Excursion
 
+LONGEST_S = 0.5  # of a transaction in which frames are judged; late ones may cost much each
 RECENT_S = 2 * 3600.0
 TELL_AGAIN_AFTER = timedelta(minutes=15)
 SETTLED_AFTER = timedelta(days=1)
@@ -42,10 +42,14 @@ WATCHED = ("active", "commissioning")
 
 
 class Rounds:
-    """The judging of one process: its engine, and a round over a site whenever something may be wrong there."""
+    """The judging of one process: its engine, and a round over a site whenever something may be wrong there.
 
-    def __init__(self, engine: Engine | None = None) -> None:
+    With a `stopwatch` (seconds, rising) it keeps its transactions short, so that whoever else writes gets a turn.
+    """
+
+    def __init__(self, engine: Engine | None = None, stopwatch: Callable[[], float] | None = None) -> None:
         self.engine = engine or Engine()
+        self._stopwatch, self._at_once = stopwatch, MOST_AT_ONCE
         self.by = system_authority("judge")
         self._last: dict[UUID, datetime] = {}
         self._watched: set[UUID] = watched_sites()
@@ -53,16 +57,26 @@ class Rounds:
         self._told: dict[UUID, tuple[datetime | None, datetime]] = {}
 
     def judge_waiting(self, now: datetime, most: int = 200) -> int:
-        """Judge the frames that wait, some in each transaction; returns how many."""
-        done = 0
-        while done < most and (waiting := self.engine.waiting()):
+        """Judge the frames that wait, some in each transaction; returns how many. A long transaction ends the turn."""
+        done, is_short = 0, True
+        while is_short and done < most and (waiting := self.engine.waiting(self._at_once)):
+            begin = self._stopwatch() if self._stopwatch else 0.0
             with self._whole({UUID(frame.head["site"]) for frame, _ in waiting}):
                 for site_id in self.engine.judge(self.by, waiting, now=now):
                     if self._is_due(site_id, now):
                         self._round(site_id, now)
                 discovery.note((frame for frame, _ in waiting), now=now)
             done += len(waiting)
+            is_short = self._paced(self._stopwatch() - begin) if self._stopwatch else True
         return done
+
+    def _paced(self, took_s: float) -> bool:
+        """Take fewer frames at once after a long transaction, more after a quick one; whether it was short."""
+        if took_s > LONGEST_S:
+            self._at_once = max(1, int(self._at_once * LONGEST_S / took_s))
+        elif took_s < LONGEST_S / 4:
+            self._at_once = min(MOST_AT_ONCE, 2 * self._at_once)
+        return took_s <= LONGEST_S
 
     def tick(self, now: datetime) -> int:
         """Look at every site where time alone may have changed something; returns how many were looked at."""
@@ -142,10 +156,12 @@ class Rounds:
     def _note_excursions(self, site: Site, now: datetime) -> None:
         """Tell product of excursions that are new, have ended, or have run for another quarter of an hour."""
         rows = Excursion.objects.filter(site=site, superseded_at=None, detected_at__gte=now - SETTLED_AFTER)
-        for row in rows:
+        for row in rows.select_related("space__profile", "sensor"):
             told = self._told.get(row.pk)
             if told is None or told[0] != row.ended_at or (row.ended_at is None and now - told[1] >= TELL_AGAIN_AFTER):
                 failed_device.note_excursion(self.by, row, site, now=now)
+                if row.ended_at is not None:
+                    doors.label(self.by, row, now=now)
                 self._told[row.pk] = (row.ended_at, now)
 
     def _recent(self, site_id: UUID, now: datetime) -> Recent:
@@ -165,8 +181,8 @@ def watched_sites() -> set[UUID]:
     )
 
 
-def heard(by: Authority, accepted: Accepted, *, now: datetime) -> None:
-    """What came with a batch beside readings: check-ins of devices, and alarms that the agent raised on its own."""
+def heard(by: Authority, accepted: Accepted, *, now: datetime) -> agents.Heard:
+    """What came with a batch beside readings: check-ins of devices, and what the agent tells and asks."""
     names = {str(said.get("device", "")) for said in accepted.check_ins}
     there = Device.objects.filter(site=accepted.site_id, name__in=names, removed_at=None).select_related("model")
     devices = {d.name: d for d in there} if names else {}
@@ -175,6 +191,4 @@ def heard(by: Authority, accepted: Accepted, *, now: datetime) -> None:
         if known is not None:
             registry.check_in(by, known, {k: str(v) for k, v in said.items()}, now=now)
     fleet.look_for_drifts(system_authority("drift"), list(devices.values()), now=now)
-    for alarm in accepted.alarms:
-        entry = NewEntry("telemetry.agent_alarm", str(alarm.get("sensor", "")), by, now, accepted.site_id, facts=alarm)
-        record([], [NewEvent(data=alarm)], entry=entry)
+    return agents.heard(by, accepted, now=now)

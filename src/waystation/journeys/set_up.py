@@ -11,6 +11,7 @@ from waystation.access.models import Person
 from waystation.kernel.authority import Authority
 from waystation.registry import queries as registry
 from waystation.registry.models import ProductProfile, Sensor, Template
+from waystation.registry.rules.shipped import ShippedProfile
 from waystation.spares import queries as spares
 from waystation.spares.models import SourcingRule
 from waystation.telemetry import queries as telemetry
@@ -21,6 +22,7 @@ class Waiting:
     """What nobody has answered for yet. `uncertified` are judging probes without a certificate valid now."""
 
     profiles: Sequence[ProductProfile]
+    shipped: Sequence[ShippedProfile]  # they wait for nobody, and are not counted
     templates: Sequence[Template]
     chains: Sequence[SourcingRule]
     uncertified: Sequence[Sensor]
@@ -39,6 +41,7 @@ def waiting(by: Authority, now: datetime) -> Waiting:
     by.require("registry.read")
     return Waiting(
         profiles=registry.unapproved_profiles(),
+        shipped=registry.shipped_profiles(),
         templates=registry.unpublished_templates(),
         chains=spares.unapproved_chains(by) if by.may("spares.read") else [],
         uncertified=telemetry.uncertified([site.pk for site in registry.sites(by)], now),

@@ -16,7 +16,9 @@ from waystation.journeys.story_words import facts_in_words, people_in
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput
 from waystation.registry.models import Site, Space
+from waystation.telemetry import reader
 from waystation.telemetry.proving import prove
+from waystation.telemetry.rules.clocks import RECEIPT_TIME
 from waystation.telemetry.signals import signal_changes
 from waystation.telemetry.store.segments import Stored
 
@@ -131,4 +133,8 @@ def _readings(space: Space, start: datetime, end: datetime) -> Iterator[Line]:
 def _reading(space: Space, words: str, row: Stored) -> Line:
     at = datetime.fromtimestamp(row.observed_us / 1e6, UTC)
     batch = f"boot {row.boot}, batch {row.seq}, {row.source_class.replace('_', ' ')}"
+    if row.source_class == RECEIPT_TIME:
+        held = reader.readings(space.site_id, [row.sensor], row.observed_us, row.observed_us + 1)
+        said = {datetime.fromtimestamp((r.observed_us + r.ahead_us) / 1e6, UTC) for r in held if r.value == row.value}
+        batch += "; the device's clock said " + " or ".join(f"{one:%Y-%m-%d %H:%M:%S} UTC" for one in sorted(said))
     return Line(at, "reading", f"{space.name}: {words} {row.value:.1f} °C", row.sensor, None, space.code, batch)

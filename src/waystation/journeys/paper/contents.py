@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -24,6 +24,7 @@ from waystation.telemetry.rules.verdict import Kind, SensorJudgement, Stretch
 ON_PAGE_ONE = 8
 WORDS = {"in_range_proven": "In range, proven", "out_of_range": "Out of range", "not_proven": "Not proven"}
 OUT = (Kind.LOW, Kind.HIGH)
+STEP = "service_levels.session_step"
 # what an inspector asks for of a story: settings that were changed, and what was kept from sounding
 CHANGES = ("registry.", "access.", "telemetry.probe", "telemetry.doubt", "telemetry.certificate", "product.")
 SUPPRESSIONS = ("shelv", "silenc", "window", "suppress", "inhibit", "out_of_service", "matrix", "route")
@@ -78,6 +79,8 @@ def contents(pack: bytes) -> dict[str, Any]:
         "alarms": _alarms(held),
         "lots": _lots(held),
         "holds": _holds(held),
+        "maintenance": _maintenance(held),
+        "vendor_sessions": _vendor_sessions(held),
         "changes": _changes(held),
         "covered": [_reason(held, one) for one in held.claim.get("covered", [])],
         "digest": held.digest,
@@ -107,7 +110,7 @@ def _page_one(held: Opened, series: Sequence[Series]) -> dict[str, Any]:
     return {
         "site": claim["site"],
         "network": claim["network"],
-        "sentence": _sentence(held),
+        "sentence": sentence_of(held),
         "verdict": claim["verdict"],
         "verdict_words": WORDS[claim["verdict"]],
         "from": held.local(claim["from"]),
@@ -128,7 +131,8 @@ def _page_one(held: Opened, series: Sequence[Series]) -> dict[str, Any]:
     }
 
 
-def _sentence(held: Opened) -> str:
+def sentence_of(held: Opened) -> str:
+    """The verdict of a pack in one sentence."""
     claim, limits = held.claim, held.claim["profile"]
     where = f"{', '.join(claim['spaces'])} of {claim['site']}"
     when = f"from {held.local(claim['from'])} to {held.local(claim['to'])}"
@@ -264,8 +268,14 @@ def _statistics(series: Series) -> dict[str, str]:
         "proven": _minutes(judged.in_range_s),
         "out": _minutes(judged.out_of_range_s),
         "unproven": _minutes(judged.not_proven_s),
-        "offset": series.item.get("offset_c", "0"),
+        "offset": _offset(series.item),
     }
+
+
+def _offset(item: Mapping[str, Any]) -> str:
+    """What the values carry: the certificate's correction, and each later one with the day that it began."""
+    later = [f"{step['offset_c']} from {_day(step['from'])}" for step in item.get("offsets", ())]
+    return ", ".join([item.get("offset_c", "0"), *later])
 
 
 def _probes(held: Opened) -> list[dict[str, str]]:
@@ -279,7 +289,10 @@ def _probes(held: Opened) -> list[dict[str, str]]:
 
 
 def _alarms(held: Opened) -> list[dict[str, str]]:
-    rows = sorted(held.json("alarms.json"), key=lambda a: (str(a.get("at") or a.get("instant") or ""), a["step"]))
+    rows = sorted(
+        (a for a in held.json("alarms.json") if a["step"] != "chain"),
+        key=lambda a: (str(a.get("at") or a.get("instant") or ""), a["step"]),
+    )
     return [
         {"at": held.local(a.get("at") or a.get("instant")), "step": a["step"].replace("_", " "),
          "severity": str(a["severity"]).replace("_", " "), "rule": str(a["rule"]).replace("_", " "),
@@ -291,7 +304,7 @@ def _alarms(held: Opened) -> list[dict[str, str]]:
 def _lots(held: Opened) -> list[dict[str, str]]:
     return [
         {"lot": c["lot"], "product": c["product"], "space": c["space"], "quantity": f"{c['quantity']} {c['unit']}",
-         "since": held.local(c["since"]), "until": held.local(c["until"]) or "still there", "entry": _entry(c)}
+         "since": held.local(c["since"]), "until": held.local(c.get("until")) or "still there", "entry": _entry(c)}
         for c in held.json("consignments.json") if "hold" not in c
     ]  # fmt: skip
 
@@ -300,11 +313,49 @@ def _holds(held: Opened) -> list[dict[str, str]]:
     return [
         {"lot": c["lot"], "space": c["space"], "state": c["hold"].replace("_", " "),
          "opened": held.local(c["opened_at"]), "measured": _minutes(float(c["measured_s"] or 0)),
-         "worst": _minutes(float(c["worst_case_s"] or 0)), "decided": held.local(c["decided_at"]) or "not decided",
+         "worst": _minutes(float(c["worst_case_s"] or 0)), "decided": held.local(c.get("decided_at")) or "not decided",
          "signed": f"{c['signed_name']}: {c['signed_meaning']}" if c["signed_name"] else "unsigned",
          "entry": _entry(c)}
         for c in held.json("consignments.json") if "hold" in c
     ]  # fmt: skip
+
+
+def _maintenance(held: Opened) -> list[dict[str, str]] | None:
+    """The newest word on each order; None for a pack made before maintenance was kept."""
+    if "maintenance.json" not in held.members:
+        return None
+    newest = {m["object"]: m for m in held.json("maintenance.json") if "facts" in m}
+    return [
+        {"device": f"{f['device']}, {o['device_serial']}", "what": f"{o['activity']}: {f['what']}".replace("_", " "),
+         "window": _window(held, o), "who": f.get("who", ""),
+         "state": "OVERDUE" if m["at_the_end"] == "overdue" else o["state"].replace("_", " "),
+         "told": "; ".join(filter(None, (", ".join(f.get("parts", ())), f.get("found"), m.get("reason")))),
+         "entry": _entry(m)}
+        for m in newest.values() for f in [m["facts"]] for o in [f["order"]]
+    ]  # fmt: skip
+
+
+def _vendor_sessions(held: Opened) -> list[dict[str, str]] | None:
+    """Each session once, with its steps counted; None for a pack made before sessions were kept."""
+    if "access.json" not in held.members:
+        return None
+    of: dict[str, list[dict[str, Any]]] = {}
+    for one in held.json("access.json"):
+        of.setdefault(one.get("session", ""), []).append(one)
+    return [
+        {"who": f"{rows[0]['person']}, {rows[0]['vendor']}", "opened": held.local(rows[0].get("at")),
+         "why": rows[0].get("reason", ""), "steps": str(sum(r.get("kind") == STEP for r in rows)),
+         "state": _ENDINGS.get(rows[0]["at_the_end"], rows[0]["at_the_end"]), "entry": _entry(rows[0])}
+        for key, rows in of.items() if key
+    ]  # fmt: skip
+
+
+_ENDINGS = {"open": "OPEN", "by_limit": "NOT CLOSED by its owner", "by_another": "closed by somebody else"}
+
+
+def _window(held: Opened, order: Mapping[str, Any]) -> str:
+    ended = f", ended {held.local(order['ended_at'])}" if order.get("ended_at") else ""
+    return f"{held.local(order['planned_start'])} to {held.local(order['planned_end'])}{ended}"
 
 
 def _changes(held: Opened) -> list[dict[str, str]]:
@@ -319,6 +370,11 @@ def _changes(held: Opened) -> list[dict[str, str]]:
 
 def _entry(record: dict[str, Any]) -> str:
     return str(record.get("entry", ""))
+
+
+def digest_of_claim(held: Opened) -> str:
+    """SHA-256 of claim.json, as the log names it."""
+    return sha256(held.members["claim.json"]).hexdigest()
 
 
 def _instant(text: str) -> datetime:
