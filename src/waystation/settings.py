@@ -100,6 +100,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "waystation.console.security.SignedInOnly",
     "waystation.console.reader.ReadersTaste",
+    "waystation.api.receipts.Receipts",
     "waystation.api.replies.RepeatedRequests",
     "waystation.console.refused.Refusals",
 ]
@@ -179,6 +180,11 @@ MQTT_URL = _setting("mqtt_url")  # mqtt://user:password@host:1883 or mqtts://...
 WEBHOOK_SECRET = _setting("webhook_secret")
 WEBHOOK_PAUSE_DAYS = float(_setting("webhook_pause_days", "3"))  # of failing in a row, until it is paused
 WEBHOOK_HOSTS = [*filter(None, _setting("webhook_hosts").split(","))]
+LOG_KEY = _setting(
+    "log_key"
+)  # empty: secrets/log_key; else a URI of RFC 7512, pkcs11:token=...;object=...?module-path=...
+LOG_KEY_CLASS = wiring.LOG_KEY_CLASS
+TIME_STAMPER = _setting("time_stamper")  # https://authority.example/tsr, or folder:/path for an exchange by files
 WITNESSES = _setting("witnesses")  # "VKEY URL, VKEY URL": who cosigns the heads of the log
 WITNESS_QUORUM = _setting("witness_quorum")  # how many of them must; all when nothing is said
 REGULATED = _setting("regulated") == "1"  # signing of packs waits for the witnesses; needs one

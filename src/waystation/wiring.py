@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from waystation.kernel.clock import Clock, ShiftedClock, SystemClock
 
 if TYPE_CHECKING:
-    from waystation.evidence.ports import Transport, WitnessLine
+    from waystation.evidence.ports import TimeStamper, Transport, WitnessLine
     from waystation.runbooks.ports import Actuator
     from waystation.telemetry.ports import Broker, Envelope, LoggerFormat
 
@@ -27,6 +27,7 @@ ROOMS: tuple[str, ...] = (
     "runbooks",
     "fleet",
     "spares",
+    "planning",
     "service_levels",
 )
 
@@ -115,6 +116,25 @@ def witness_line(url: str) -> WitnessLine:
     from waystation.adapters.witness.http.line import HttpLine
 
     return HttpLine(url)
+
+
+LOG_KEY_CLASS = "waystation.adapters.log_key.pkcs11.key.Pkcs11Key"  # what a `log_key` of the settings is made with
+
+
+def time_stamper() -> TimeStamper | None:
+    """The time-stamping authority of the settings, over HTTP or through a carried folder; None for none."""
+    from django.conf import settings
+
+    if not settings.TIME_STAMPER:
+        return None
+    kind, _, rest = str(settings.TIME_STAMPER).partition(":")
+    if kind == "folder":
+        from waystation.adapters.stamp.folder.exchange import FolderStamper
+
+        return FolderStamper(Path(rest))
+    from waystation.adapters.stamp.http.client import HttpStamper
+
+    return HttpStamper(settings.TIME_STAMPER)
 
 
 def actuator() -> Actuator:

@@ -29,10 +29,14 @@ from waystation.access.rules import HUMAN_ROLES, ROLES
 from waystation.alarms import actions as alarms
 from waystation.alarms.rules.conditions import Condition
 from waystation.api.main import api
+from waystation.fleet import upkeep
 from waystation.incidents import actions as incidents
 from waystation.kernel import ids
 from waystation.kernel.states import MACHINES
+from waystation.planning.actions import plans
+from waystation.planning.rules.living.points import Point
 from waystation.registry import actions as registry
+from waystation.service_levels import sessions
 from waystation.spares.actions import setup, sourcing
 
 SHAPE = {"code", "message", "next_step"}
@@ -68,7 +72,7 @@ NASTY: tuple[Any, ...] = (
     ),
 )
 TEXTS = ("cordoba", "sevilla", "fridge-1", "active", "Ana", "because", "2026-11-17", "email", "gateway", "controller")
-KINDS = (*registry.KINDS, *setup.KINDS)
+KINDS = (*registry.KINDS, *setup.KINDS, "command")
 STATES = tuple(sorted({state for machine in MACHINES.values() for state in machine}))
 # words that an operation knows under the name of a member
 WORDS: dict[str, tuple[str, ...]] = {
@@ -95,6 +99,14 @@ WORDS: dict[str, tuple[str, ...]] = {
     "tier": ("regional", "central"),
     "level": ("page", "none"),
     "priority": ("P1", "P2"),
+    "category": ("preventive", "corrective"),
+    "activity": ("replace", "check"),
+    "outcome": ("done", "not_done"),
+    "over": ("remote", "on_site"),
+    "site": ("cordoba", "jaen"),
+    "standing": ("overdue", "planned"),
+    "vendor": ("", "friotec"),
+    "incident": ("", "INC-1"),
     "event": ("picked_up", "delivered", "exception"),
 }
 
@@ -202,7 +214,7 @@ class Pool:
             columns |= {f.attname for f in model._meta.concrete_fields}
             keys = [str(pk) for pk in model._default_manager.values_list("pk", flat=True)[:4]]
             self.ids[model.__name__.lower()] = [k for k in keys if _is_id(k)]
-            for name in ("code", "serial", "name", "slug", "key", "token"):
+            for name in ("code", "serial", "probe_serial", "name", "slug", "key", "token"):
                 if any(f.attname == name for f in model._meta.concrete_fields):
                     texts |= {str(t) for t in model._default_manager.values_list(name, flat=True)[:3] if t}
         self.columns = sorted(columns)
@@ -237,7 +249,7 @@ def _is_id(text: str) -> bool:
 
 
 def a_world() -> None:
-    """A monitored fridge, a device, an alarm, an incident, hubs, units, an offer, a round of sourcing; the same ids."""
+    """A monitored fridge, a device, an alarm, an incident, hubs, units, an offer, a round, a plan; the same ids."""
     before = ids.use(ids.SeededIds(11, lambda: round(START.timestamp() * 1000)))
     try:
         _a_world()
@@ -258,6 +270,12 @@ def _a_world() -> None:
     sourcing.source(by, setup_need, now=START)
     registry.refer(by, "device", device.pk, system="netbox", external_id="7", now=START)
     assert a_part().pk
+    line = plans.NewLine(a_hub().pk, a_hub().code, "controller", Point(0, 1), "cover of the lead time")
+    plans.propose(by, [line], reason="a first policy", now=START)
+    work = upkeep.Plan(device.pk, "preventive", "replace", "UPS battery", START, START + timedelta(hours=4))
+    upkeep.plan(by, work, now=START)
+    at_work = sessions.Opening("friotec", "cordoba", "Rui", "UPS battery", "remote", timedelta(hours=4))
+    sessions.open_session(by, at_work, now=START)
 
 
 def everybody() -> Client:

@@ -5,15 +5,24 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 from waystation.api.main import api
 from waystation.console.urls import urlpatterns
 
 READS = ("GET", "HEAD", "OPTIONS")
-VERBS = (".actions", ".journeys.", ".evidence.subscriptions.")
+VERBS = (
+    ".actions",
+    ".journeys.",
+    ".evidence.subscriptions.",
+    ".evidence.holds.",
+    ".evidence.reviews.",
+    ".incidents.feedback.give",
+    ".incidents.reviews.",
+)
 
 
 def operations() -> dict[str, Callable[..., Any]]:
@@ -25,6 +34,28 @@ def operations() -> dict[str, Callable[..., Any]]:
                 for method in one.methods:
                     found[f"{method} /api{prefix}{path}"] = one.view_func
     return found
+
+
+def times_without_offset() -> list[str]:
+    """Fields that come in with any request and take a time of which nobody says where."""
+    return sorted(
+        f"{path} {name}"
+        for prefix, router in api._routers
+        for path, view in router.path_operations.items()
+        for one in view.operations
+        for shape in one.models
+        for name in _naive(shape)
+    )
+
+
+def _naive(shape: Any) -> Iterator[str]:
+    for name, field in shape.model_fields.items():
+        kinds = (field.annotation, *get_args(field.annotation))
+        if datetime in kinds:
+            yield name
+        for kind in kinds:
+            if hasattr(kind, "model_fields"):
+                yield from (f"{name}.{inner}" for inner in _naive(kind))
 
 
 def writes() -> list[str]:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import START
+from tests.doors.surface import times_without_offset
 from tests.rooms.telemetry.samples import a_monitored_space
 from tests.samples import a_site
 from waystation.access.models import Grant, Person
@@ -125,6 +126,16 @@ def test_whoever_holds_many_roles_can_open_the_break_glass_lane(signed_in: Signe
     body = {"incident_id": str(uuid4()), "site_id": str(a_site().pk), "reason": "no other stock in time"}
     assert _send(client, "/spares/break-glass", json.dumps(body)).status_code == 200
     assert Release.objects.get().role == "break_glass_officer"
+
+
+def test_no_operation_takes_a_time_without_its_offset(signed_in: SignedIn, clock: FastClock) -> None:
+    """It would be some other instant on a server in another zone. Both spellings of the refusal say what to write."""
+    assert times_without_offset() == []
+    client = signed_in("quality")
+    for path in ("/planning/early-wins?split=2026-06-30", "/evidence/exports/csv?from=2026-11-01T00:00&to=2026-11-02"):
+        told = _refused(client.get(f"/api/v1{path}"), "input.instant")
+        assert "names no offset" in told["message"]
+        assert "2026-11-18T02:12:00Z" in told["next_step"]
 
 
 class Sent:

@@ -244,6 +244,40 @@ def test_the_overview_of_no_period_is_refused(waystation: Waystation) -> None:
     assert (code, "next: " in told) == (1, True)
 
 
+def test_sla_12_the_report_of_a_month_is_written_as_files_and_again_with_the_same_bytes(
+    waystation: Waystation, tmp_path: Path
+) -> None:
+    """Three files whose names are printed; a second folder gets the same; no month is refused."""
+    a_site("cordoba")
+    code, said, _ = waystation("overview", "month", "--month", "2026-10", "-o", str(tmp_path / "one"))
+    assert code == 0
+    assert said.split() == [str(tmp_path / "one" / f"month-2026-10.{kind}") for kind in ("json", "csv", "pdf")]
+    assert waystation("overview", "month", "--month", "2026-10", "--again", "-o", str(tmp_path / "two"))[0] == 0
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+    assert (
+        waystation("overview", "month", "--month", "2026-10", "--site", "cordoba", "-o", str(tmp_path / "one"))[0] == 0
+    )
+    assert (tmp_path / "one" / "month-2026-10.site-cordoba.csv").is_file()
+    code, _, told = waystation("overview", "month")
+    assert (code, "No month is named." in told) == (1, True)
+    code, _, told = waystation("overview", "month", "--month", "2026-11", "-o", str(tmp_path))
+    assert (code, "is not closed" in told) == (1, True)
+
+
+def test_evd_12_records_of_a_period_are_written_row_by_row(waystation: Waystation, tmp_path: Path) -> None:
+    """A whole file or none: a folder that is not there, or a period that is none, leaves nothing behind."""
+    period = ("--from", "2026-11-01T00:00Z", "--to", "2026-12-01T00:00Z")
+    code, said, _ = waystation("evidence", "export", *period, "-o", str(tmp_path / "lots.csv"))
+    assert (code, ": 0 records of" in said) == (0, True)
+    assert (tmp_path / "lots.csv").read_text().startswith("schema,cte,event,at_utc,")
+    code, _, told = waystation("evidence", "export", *period, "-o", str(tmp_path / "none" / "lots.csv"))
+    assert (code, "Name another file." in told) == (1, True)
+    back = ("--from", "2026-12-01T00:00Z", "--to", "2026-11-01T00:00Z")
+    assert waystation("evidence", "export", *back, "-o", str(tmp_path / "back.csv"))[0] == 1
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["lots.csv"]
+
+
 def test_migrate_has_nothing_to_do_on_a_database_of_this_version(waystation: Waystation) -> None:
     """0 with and without --check."""
     assert waystation("migrate", "--check")[:2] == (0, "nothing to do\n")

@@ -11,10 +11,12 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from ninja import Schema
 
 from tests.doors.surface import operations
 from waystation.access.models import Grant, Person
 from waystation.access.rules import HUMAN_ROLES
+from waystation.api.main import api
 from waystation.console.security import OPEN
 from waystation.kernel.clock import FastClock
 
@@ -104,3 +106,19 @@ def test_one_error_shape_for_a_body_that_cannot_be_used(body: bytes, anybody: Cl
         assert reply.status_code < 500, (name, reply.content)
         if reply.status_code >= 400:
             assert set(json.loads(reply.content)) >= SHAPE, name
+
+
+def test_int_09_each_shape_of_the_api_has_a_name_of_its_own() -> None:
+    """Two shapes of one name are one in the description, and one of them would be described wrongly."""
+    held: dict[str, set[type]] = {}
+    for shape in _below(Schema):
+        if shape.__module__.startswith("waystation.api"):
+            held.setdefault(shape.__name__, set()).add(shape)
+    assert len(held) > 100
+    assert {name: some for name, some in held.items() if len(some) > 1} == {}
+    described = api.get_openapi_schema()["components"]["schemas"]
+    assert set(described) <= set(held)
+
+
+def _below(of: type) -> set[type]:
+    return {one for sub in of.__subclasses__() for one in ({sub} | _below(sub))}

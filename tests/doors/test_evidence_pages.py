@@ -4,39 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.test import Client
 
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from tests.samples import a_sensor, a_site
-from waystation.evidence import keys, queries, sequencer
+from waystation.evidence import queries, sequencer
 from waystation.evidence.actions import NewEntry, NewMessage, record
 from waystation.evidence.models import OutboxAttempt, OutboxMessage
 from waystation.journeys.story import story
 from waystation.kernel.authority import Authority
 from waystation.kernel.clock import FastClock
 from waystation.kernel.refusals import BadInput
-from waystation.telemetry import stores
 from waystation.telemetry.engine import Engine
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folder")]
 SignedIn = Callable[..., Client]
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """Keys, tiles and readings of the test's own."""
-    settings.DATA = tmp_path
-    (tmp_path / "secrets").mkdir()
-    (tmp_path / "secrets" / "log_key").write_text("11" * 32)
-    yield tmp_path
-    keys._read.cache_clear()
-    stores._log.cache_clear()
 
 
 def _write(by: Authority, clock: FastClock, count: int = 5) -> None:

@@ -24,10 +24,11 @@ from tests.conftest import ROOT, START
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, minutes
 from waystation.access.queries import system_authority
 from waystation.cli import doctor as doctor_door
-from waystation.cli.keeping import databases, files, sealed
+from waystation.cli.keeping import apart, databases, files, sealed
 from waystation.evidence import beats, keys, sequencer
 from waystation.evidence.actions import NewEntry, NewMessage, record
 from waystation.evidence.models import LogEntry
+from waystation.evidence.personal import PeopleKeys
 from waystation.evidence.rules.trees import check_tree
 from waystation.incidents.models import IncidentLink
 from waystation.journeys import doctor
@@ -297,7 +298,7 @@ def test_doctor_finds_readable_keys_and_open_hosts(installed: Path) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_qal_11_a_postgresql_database_is_dumped_and_comes_back(tmp_path: Path, settings: Any, now: datetime) -> None:
-    """Into an empty database only, with the entries that were there and without this machine's leases."""
+    """Into an empty database only, with entries and people that were there, without this machine's leases."""
     if connection.vendor != "postgresql":
         print("did not run: this run is on SQLite")
         return
@@ -305,18 +306,18 @@ def test_qal_11_a_postgresql_database_is_dumped_and_comes_back(tmp_path: Path, s
     record([], entry=NewEntry("t.made", "1", system, now))
     beats.lease("judge", "w", now, timedelta(minutes=1))
     entry = dict(connection.settings_dict)
-    assert databases.snapshot(entry, tmp_path) == databases.POSTGRESQL
+    apart.dump(tmp_path, PeopleKeys(tmp_path / "keys.sqlite3"))
     other = entry | {"NAME": f"{entry['NAME']}_back"}
     with connection.cursor() as cursor:
         cursor.execute(f'DROP DATABASE IF EXISTS "{other["NAME"]}"')
         cursor.execute(f'CREATE DATABASE "{other["NAME"]}" TEMPLATE template0')
-    databases.bring_back(other, tmp_path / databases.POSTGRESQL)
+    databases.bring_back(other, tmp_path / databases.POSTGRESQL, lambda: None)
     counts = [
         databases._call(["psql", "-At", "-c", f"SELECT count(*) FROM {table}", *databases._where(other)], other).strip()
         for table in ("evidence_logentry", databases.LEASES)
     ]
     assert counts == [str(LogEntry.objects.count()), "0"]
     with pytest.raises(NotReady, match="holds"):
-        databases.bring_back(other, tmp_path / databases.POSTGRESQL)
+        databases.bring_back(other, tmp_path / databases.POSTGRESQL, lambda: None)
     with connection.cursor() as cursor:
         cursor.execute(f'DROP DATABASE "{other["NAME"]}"')

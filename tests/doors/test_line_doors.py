@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from waystation.access.queries import system_authority
 from waystation.api import line_pages
 from waystation.kernel.clock import FastClock
 from waystation.registry.actions import create
-from waystation.telemetry import stores
+from waystation.telemetry import reader, stores
 from waystation.telemetry.actions import lines
 from waystation.telemetry.models import Excursion, Series
 from waystation.telemetry.names import Names
@@ -320,15 +319,26 @@ def test_int_12_a_name_or_rule_that_could_mix_sensors_is_refused(
     assert reply.json()["field"] == field
 
 
-def test_int_05_a_line_that_waits_too_far_ahead_is_refused_and_a_late_one_is_not(clock: FastClock) -> None:
-    """Five minutes of a fast clock are borne; a week late is a reading."""
+def test_int_05_lines_of_a_wrong_clock_are_kept_at_their_receipt_and_marked(clock: FastClock) -> None:
+    """Five minutes ahead are borne and a week late is a reading; hours ahead and 1970 stand where they came, marked."""
     space, probe = a_fridge()
-    agent = an_agent(space.site)
-    late = int((clock.now() - timedelta(days=7)).timestamp())
-    ahead = int((clock.now() + timedelta(minutes=6)).timestamp())
-    reply = agent.write(f"t,sensor={probe.code} value=5 {late}\nt,sensor={probe.code} value=5 {ahead}")
-    assert [line["line"] for line in reply.json()["lines"]] == [2]
-    assert [row[1] for row in stored(space.site_id, probe.code)] == [late]
+    agent, now_s = an_agent(space.site), int(clock.now().timestamp())
+    said = [now_s - 7 * 86400, now_s + 240, now_s + 7200, now_s + 7260, 5000]
+    lines = [f"t,sensor={probe.code} value={n} {at_s}" for n, at_s in enumerate(said)]
+    assert agent.write("\n".join(lines)).status_code == 204
+    assert agent.write("\n".join(lines)).status_code == 204  # sent again within the minute
+    held = reader.readings(space.site_id, [probe.code], 0, 2**62)
+    assert {(r.value, (r.observed_us + r.ahead_us) // 10**6) for r in held} == set(enumerate(said))
+    placed = {r.value: (r.source_class, r.observed_us // 10**6 - now_s) for r in held}
+    assert placed == {
+        0: ("authenticated_connection", -7 * 86400),
+        1: ("authenticated_connection", 240),
+        2: ("receipt_time", -60),
+        3: ("receipt_time", 0),
+        4: ("receipt_time", placed[4][1]),
+    }
+    assert -60 < placed[4][1] <= 0
+    assert len(held) == 5
 
 
 def test_int_05_a_write_to_a_site_nobody_set_up_waits(system: Any) -> None:

@@ -19,6 +19,22 @@ READING = {
     "waystation.evidence.subscriptions.subscriptions",
     "waystation.evidence.subscriptions.subscription",
     "waystation.evidence.subscriptions.attempts",
+    "waystation.evidence.holds.holds",
+    "waystation.incidents.reviews.reviews",
+    "waystation.incidents.reviews.review",
+    "waystation.incidents.reviews.overdue",
+    "waystation.incidents.reviews.of_incident",
+    "waystation.journeys.post_incident.findings",
+    "waystation.journeys.claims.subject",
+    "waystation.journeys.claims.estimate",
+    "waystation.journeys.claims.make",
+    "waystation.journeys.claims.file_name",
+    "waystation.journeys.qualification.trials",
+    "waystation.journeys.post_incident.read_digest",
+    "waystation.evidence.reviews.trail",
+    "waystation.evidence.reviews.months",
+    "waystation.evidence.reviews.reviews",
+    "waystation.evidence.reviews.grouped",
 }
 
 

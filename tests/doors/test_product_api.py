@@ -101,4 +101,5 @@ def test_qal_02_a_deviation_closes_only_when_it_is_whole(signed_in: Callable[...
     assert "assessment, corrective" in _send(qa, f"/deviations/{row['id']}/close", status=409)["message"]
     text = {"assessment": "a", "corrective": "c", "preventive": "p", "recipients": ["qa@example.org"]}
     _send(qa, f"/deviations/{row['id']}", text, verb="patch")
-    assert _send(qa, f"/deviations/{row['id']}/close")["closed_at"] is not None
+    assert _send(qa, f"/deviations/{row['id']}/close", status=403)["code"] == "product.deviation_own"
+    assert _send(signed_in("quality", "operator"), f"/deviations/{row['id']}/close")["closed_at"] is not None

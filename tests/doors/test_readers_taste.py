@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 from django.http import HttpRequest, HttpResponse
@@ -19,21 +18,11 @@ from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, min
 from waystation.access.models import Person
 from waystation.console.reader import ReadersTaste, degrees, hour_of_day, in_own_unit, of_day, taste
 from waystation.kernel.clock import FastClock
-from waystation.telemetry import stores
 from waystation.telemetry.engine import Engine
 
 SignedIn = Callable[..., Client]
 T = TypeVar("T")
 PAGES = ("/", "/sites/", "/sites/cordoba/", "/sites/cordoba/fridge-1/", "/hand-over/", "/overview/", "/incidents/")
-
-
-@pytest.fixture
-def folder(tmp_path: Path, settings: Any) -> Iterator[None]:
-    """A log of the test's own."""
-    settings.DATA = tmp_path
-    stores._log.cache_clear()
-    yield
-    stores._log.cache_clear()
 
 
 def read_as(unit: str, hours: str, do: Callable[[], T]) -> T:

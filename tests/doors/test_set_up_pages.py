@@ -148,3 +148,37 @@ def test_int_09_the_api_publishes_and_welcomes_too(signed_in: SignedIn, person: 
     assert Client().get(made.json()["link"]).status_code == 200
     refused = admin.post(f"/api/v1/access/people/{person('bo').pk}/welcome")
     assert (refused.status_code, refused.json()["code"]) == (409, "access.account_open")
+
+
+@pytest.mark.usefixtures("network")
+def test_tel_05_qa_says_on_the_page_of_a_space_how_long_a_reading_stands(signed_in: SignedIn) -> None:
+    """The form stands for QA alone; what it says is kept, and what cannot be is refused in words."""
+    sensor = Sensor.objects.get()
+    quality, operator = signed_in("quality"), signed_in("operator")
+    page = f"/spaces/{sensor.space_id}/"
+    assert "How long a reading stands" in _words(quality.get(page))
+    assert "How long a reading stands" not in _words(operator.get(page))
+    body = {"sensor": str(sensor.pk), "hold_s": str(2 * sensor.interval_s), "reason": "LoRaWAN"}
+    assert operator.post("/sensors/hold/", body).status_code == 403
+    refused = quality.post("/sensors/hold/", body | {"hold_s": "99999"})
+    assert (refused.status_code, "cannot stand for 99999 s" in _words(refused)) == (422, True)
+    assert quality.post("/sensors/hold/", body).status_code == 302
+    assert Sensor.objects.get().hold_s == 2 * sensor.interval_s
+
+
+@pytest.mark.usefixtures("network")
+def test_tel_03_a_profile_that_comes_with_the_platform_is_added_on_the_page(signed_in: SignedIn) -> None:
+    """The administrator adds it, QA sees its source and that it is from memory, and approves it; it leaves the list."""
+    admin, quality = signed_in("administrator"), signed_in("quality")
+    assert "/set-up/profiles/vaccine-cdc-fridge/add/" in _words(admin.get("/set-up/"))
+    assert quality.post("/set-up/profiles/vaccine-cdc-fridge/add/").status_code == 403
+    assert admin.post("/set-up/profiles/vaccine-cdc-fridge/add/").status_code == 302
+    row = ProductProfile.objects.get(code="vaccine-cdc-fridge")
+    shown = _words(quality.get("/set-up/"))
+    assert "CDC Vaccine Storage and Handling Toolkit" in shown
+    assert "written from memory: check it before approving" in shown
+    assert "/set-up/profiles/vaccine-cdc-fridge/add/" not in shown
+    assert (
+        quality.post(f"/set-up/profiles/{row.pk}/approve/", {"reason": "compared with the toolkit"}).status_code == 302
+    )
+    assert [one["code"] for one in quality.get("/api/v1/registry/shipped-profiles").json()].count(row.code) == 0

@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
-from tests.samples import a_site
+from tests.samples import a_service_class, a_site
 from waystation.console.drawing.scale import Scale, degrees
 from waystation.console.drawing.space_chart import thinned
 from waystation.kernel.clock import FastClock
+from waystation.registry.models import ServiceClass
 from waystation.telemetry import stores
 from waystation.telemetry.engine import Engine
+from waystation.telemetry.models import Excursion
 
 pytestmark = pytest.mark.django_db
 SignedIn = Callable[..., Client]
@@ -181,3 +183,15 @@ def _rows(page: str) -> list[tuple[str, str]]:
     body = page.partition("<tbody>")[2].partition("</tbody>")[0]
     found = re.findall(r'<b>([^<]+)</b>.*?class="chip[^>]*>.*?</svg>([^<]+)</span>', body, re.S)
     return [(name, state) for name, state in found]
+
+
+def test_tel_08_each_excursion_says_how_long_its_detection_took_against_the_target_of_its_class(
+    signed_in: SignedIn, clock: FastClock
+) -> None:
+    """Judged 33 min after its first reading outside, with 5 min asked: both stand in its row."""
+    a_service_class()
+    ServiceClass.objects.update(detect_within_s=300)
+    page = _page(signed_in("operator"), clock, [5.0 + 0.1 * (n % 2) for n in range(30)] + [9.1, 9.4, 8.8] + [5.0] * 30)
+    shown = page.replace("\u00a0", " ")
+    assert "detected after <b>33 min</b>, target 5 min" in shown
+    assert Excursion.objects.get().detection_s == 33 * 60

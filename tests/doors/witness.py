@@ -8,18 +8,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
 
 from waystation.evidence.models import Event, LogEntry, OutboxMessage
 from waystation.evidence.rows import Row
-from waystation.kernel.canonical import digest, plain
+from waystation.kernel.canonical import canonical, digest, plain
 
 # what is written without an entry of its own, each for its reason
 BESIDE = {
@@ -28,7 +33,11 @@ BESIDE = {
     "evidence.SubscriptionProgress": "a place in the stream, not a record",
     "evidence.Cosignature": "a witness's own word, which verifies by itself",
     "evidence.WitnessState": "how it stands with a witness, no record",
+    "evidence.TimeStamp": "an authority's own word, which verifies by itself",
+    "evidence.StampState": "how it stands with an authority, no record",
+    "evidence.EntryRows": "the list whose digest its entry holds",
     "evidence.LogOfSite": "which log a site's entries enter; the site's own entry says it",
+    "telemetry.Uplink": "what is remembered of an uplink so that it counts once; its readings stand in the log",
     "access.Reply": "the answer kept for a repeated request",
 }
 # columns that no digest holds: leases, and a stamp of the framework; one more is a decision, made here too
@@ -36,6 +45,8 @@ COLUMNS_BESIDE = {
     "access.Person": {"last_login"},
     "runbooks.Run": {"lease_until", "fence"},
 }
+# columns about a person, which a digest holds salted
+SALTED = {"access.Person": ("email", "name", "phone", "employer", "shifts", "qualifications")}
 # writes whose rows no suite has compared yet: one that is compared by now leaves the list, or the witness fails
 UNPROVED = frozenset(
     {
@@ -58,7 +69,6 @@ UNPROVED = frozenset(
         "POST /api/v1/spares/units/{key}/found",
         "POST /api/v1/spares/units/{key}/lost",
         "POST /api/v1/spares/units/{key}/transfer",
-        "POST /api/v1/telemetry/batches",
         "POST /api/v1/telemetry/doubts/{doubt_id}/decide",
         "POST /api/v1/telemetry/sensors/{sensor_id}/bind",
         "POST /api/v1/telemetry/sites/{site}/readings",
@@ -156,7 +166,18 @@ def prove(before: Raw, after: Raw, what: str) -> None:
 
 def _digest_now(model: type[Row], value: dict[str, Any]) -> str:
     hidden = COLUMNS_BESIDE.get(model._meta.label, set[str]())
-    return digest({f.attname: plain(value[f.attname]) for f in model._meta.concrete_fields if f.attname not in hidden})
+    held = {f.attname: plain(value[f.attname]) for f in model._meta.concrete_fields if f.attname not in hidden}
+    if not str(held.get("email", "")).endswith("@erased.invalid"):
+        salted = {c: _salted(held["id"], c, held[c]) for c in SALTED.get(model._meta.label, ()) if held[c]}
+        held |= salted
+    return digest(held)
+
+
+def _salted(person: str, column: str, value: Any) -> str:
+    """SHA-256 over the person's salt, column and value; the salt is read from its file as it stands."""
+    with closing(sqlite3.connect(Path(settings.DATA) / "people" / "keys.sqlite3")) as keys:
+        (salt,) = keys.execute("SELECT salt FROM person WHERE id = ?", (person,)).fetchone()
+    return sha256(salt + canonical([column, value])).hexdigest()
 
 
 def _keep(request: HttpRequest) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
+from pydantic import AwareDatetime
 
 from waystation import wiring
 from waystation.access import actions, queries, rules
 from waystation.api.auth import by
+from waystation.journeys import erasing
 
 router = Router()
 
@@ -54,7 +55,7 @@ class GrantIn(Schema):
 
     role: str
     site_id: UUID | None = None
-    until: datetime | None = None
+    until: AwareDatetime | None = None
 
 
 class MachineIn(Schema):
@@ -72,7 +73,7 @@ class TokenOut(Schema):
     token: str
 
 
-class ReasonIn(Schema):
+class GrantReasonIn(Schema):
     """Why it is done."""
 
     reason: str
@@ -149,13 +150,13 @@ def grant(request: HttpRequest, person_id: UUID, body: GrantIn) -> Status[dict[s
 
 
 @router.post("/people/{person_id}/erase", response=PersonOut)
-def erase_person(request: HttpRequest, person_id: UUID, body: ReasonIn) -> object:
-    """Take a person's own fields away for good; what they did stays proved."""
-    return actions.erase_person(by(request), person_id, reason=body.reason, now=wiring.clock().now())
+def erase_person(request: HttpRequest, person_id: UUID, body: GrantReasonIn) -> object:
+    """Take a person's own fields away for good; refused while what they did must stay attributed to them."""
+    return erasing.erase(by(request), person_id, reason=body.reason, now=wiring.clock().now())
 
 
 @router.post("/grants/{grant_id}/end", response=dict[str, str])
-def end_grant(request: HttpRequest, grant_id: UUID, body: ReasonIn) -> dict[str, str]:
+def end_grant(request: HttpRequest, grant_id: UUID, body: GrantReasonIn) -> dict[str, str]:
     """End a role."""
     receipt = actions.end_grant(by(request), grant_id, reason=body.reason, now=wiring.clock().now())
     return {"leaf_hash": receipt.leaf_hash}
@@ -169,7 +170,7 @@ def create_machine(request: HttpRequest, body: MachineIn) -> Status[TokenOut]:
 
 
 @router.post("/machines/{machine_id}/revoke", response=dict[str, str])
-def revoke_machine(request: HttpRequest, machine_id: UUID, body: ReasonIn) -> dict[str, str]:
+def revoke_machine(request: HttpRequest, machine_id: UUID, body: GrantReasonIn) -> dict[str, str]:
     """From now on nothing it sends is trusted."""
     machine = actions.revoke_machine(by(request), machine_id, reason=body.reason, now=wiring.clock().now())
     return {"revoked_at": machine.revoked_at.isoformat() if machine.revoked_at else ""}

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
+from pydantic import AwareDatetime
 
 from waystation import wiring
 from waystation.alarms import actions, queries
@@ -71,8 +72,8 @@ class QuietIn(Schema):
     reason: str
     rules: list[str] = []
     object_ids: list[UUID] = []
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
+    starts_at: AwareDatetime | None = None
+    ends_at: AwareDatetime | None = None
     change_id: UUID | None = None
 
 
@@ -126,12 +127,12 @@ class OverrideIn(Schema):
     """Somebody stands in."""
 
     person_id: UUID
-    starts_at: datetime
-    ends_at: datetime
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
     reason: str = ""
 
 
-class TestOut(Schema):
+class RouteTestOut(Schema):
     """A route test and what came of it."""
 
     id: UUID
@@ -294,19 +295,19 @@ def add_override(request: HttpRequest, key: UUID, body: OverrideIn) -> Status[di
     return Status(201, {"id": row.pk})
 
 
-@router.get("/route_tests", response=list[TestOut])
+@router.get("/route_tests", response=list[RouteTestOut])
 def route_tests(request: HttpRequest) -> Any:
     """The newest route test of each site."""
     return queries.route_tests(by(request))
 
 
-@router.post("/sites/{key}/route_test", response={201: TestOut})
+@router.post("/sites/{key}/route_test", response={201: RouteTestOut})
 def test_route(request: HttpRequest, key: UUID) -> Status[Any]:
     """Send a test page through a site's whole route."""
     return Status(201, actions.test_route(by(request), key, now=wiring.clock().now()))
 
 
-@router.post("/route_tests/{key}/confirm", response=TestOut)
+@router.post("/route_tests/{key}/confirm", response=RouteTestOut)
 def confirm_route(request: HttpRequest, key: UUID) -> Any:
     """The caller received the test."""
     return actions.confirm_route(by(request), key, now=wiring.clock().now())

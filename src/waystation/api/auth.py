@@ -57,3 +57,11 @@ def caller(request: HttpRequest) -> Authority:
 def by(request: HttpRequest) -> Authority:
     """The authority that `caller` left on the request."""
     return request.authority  # type: ignore[attr-defined,no-any-return]
+
+
+def proved(request: HttpRequest, password: str) -> bool:
+    """True when the signed-in person's password is right, entered once more; a wrong one is refused at once."""
+    person = request.user
+    if person.is_authenticated and person.pk == by(request).principal_id and person.check_password(password):
+        return True
+    raise NotAllowed("product.proof", "The password is not right.", "Enter your own password beside the decision.")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Router, Schema
+from pydantic import AwareDatetime
 
 from waystation import wiring
 from waystation.api.auth import by
@@ -34,19 +35,27 @@ class DriftOut(Schema):
     reason: str
 
 
-class ResolveIn(Schema):
+class DriftResolveIn(Schema):
     """accepted, or waived until an instant; always with a reason."""
 
     resolution: str
     reason: str
-    until: datetime | None = None
+    until: AwareDatetime | None = None
 
 
-class CheckIn(Schema):
+class OnboardingCheckIn(Schema):
     """The result of a check and what shows it."""
 
     passed: bool
     evidence: str
+
+
+class WaiverIn(Schema):
+    """A component that the site may be without, `backup_path` for the backup of a critical site, until an instant."""
+
+    component: str
+    reason: str
+    until: AwareDatetime
 
 
 class CheckOut(Schema):
@@ -125,7 +134,7 @@ def drift(request: HttpRequest, site: str = "") -> Any:
 
 
 @router.post("/drift/{key}/resolve", response=DriftOut)
-def resolve(request: HttpRequest, key: UUID, body: ResolveIn) -> Any:
+def resolve(request: HttpRequest, key: UUID, body: DriftResolveIn) -> Any:
     """Accept it into the baseline or waive it until an instant."""
     now = wiring.clock().now()
     return actions.resolve_drift(by(request), key, body.resolution, reason=body.reason, until=body.until, now=now)
@@ -167,7 +176,7 @@ def measure(request: HttpRequest, code: str) -> Any:
 
 
 @router.post("/sites/{code}/checks/{key}", response=CheckOut)
-def record(request: HttpRequest, code: str, key: str, body: CheckIn) -> Any:
+def record(request: HttpRequest, code: str, key: str, body: OnboardingCheckIn) -> Any:
     """Record one check."""
     site = registry.site(by(request), code)
     now = wiring.clock().now()
@@ -200,3 +209,11 @@ def _gate(request: HttpRequest, code: str) -> dict[str, Any]:
         "owners": dict(held.facts.dependencies),
         "signed": [s.function for s in held.onboarding.sign_offs.all()],
     }
+
+
+@router.post("/sites/{code}/waivers", response=DriftOut)
+def waive(request: HttpRequest, code: str, body: WaiverIn) -> Any:
+    """Let a site be without a component for a time; its gate then passes."""
+    site = registry.site(by(request), code)
+    words = body.dict() | {"now": wiring.clock().now()}
+    return actions.waive_component(by(request), site.pk, words.pop("component"), **words)

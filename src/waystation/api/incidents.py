@@ -8,10 +8,11 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
+from pydantic import AwareDatetime
 
 from waystation import wiring
 from waystation.api.auth import by
-from waystation.incidents import actions, queries
+from waystation.incidents import actions, feedback, queries
 from waystation.journeys import failed_device
 
 router = Router()
@@ -60,7 +61,7 @@ class NoteIn(Schema):
 
     text: str
     standing: str
-    observed_at: datetime | None = None
+    observed_at: AwareDatetime | None = None
 
 
 class ResolveIn(Schema):
@@ -87,6 +88,27 @@ class SwapIn(Schema):
     """The unit that stands in the place of the failed device."""
 
     unit_id: UUID
+
+
+class FeedbackIn(Schema):
+    """What the technician says. `solved`: yes, partly, no or no_swap; `part_right` and `in_time`: yes, no or no_part;
+    `sheet_clear`: yes, no or no_sheet; minutes of work at the site; words.
+    """
+
+    solved: str
+    part_right: str
+    in_time: str
+    sheet_clear: str
+    work_min: int
+    words: str = ""
+
+
+class FeedbackOut(FeedbackIn):
+    """What one technician said, and when."""
+
+    id: UUID
+    by_id: UUID
+    at: datetime
 
 
 class SwappedOut(Schema):
@@ -121,7 +143,7 @@ def open_incidents(request: HttpRequest, site_id: UUID | None = None) -> Any:
 
 
 @router.get("/outcomes", response=dict[str, int])
-def outcomes(request: HttpRequest, start: datetime, end: datetime) -> dict[str, int]:
+def outcomes(request: HttpRequest, start: AwareDatetime, end: AwareDatetime) -> dict[str, int]:
     """How incidents ended in a period."""
     return queries.outcomes(by(request), start, end)
 
@@ -203,6 +225,22 @@ def resolve(request: HttpRequest, key: str, body: ResolveIn) -> Any:
     row = queries.incident(by(request), key)
     now = wiring.clock().now()
     return actions.resolve(by(request), row.pk, outcome=body.outcome, responder_id=body.responder_id, now=now)
+
+
+@router.post("/{key}/feedback", response={201: FeedbackOut})
+def give_feedback(request: HttpRequest, key: str, body: FeedbackIn) -> Status[Any]:
+    """What the technician says of the repair; said again by the same person, the newest counts."""
+    row, given = queries.incident(by(request), key), body.dict()
+    work_min, words = given.pop("work_min"), given.pop("words")
+    made = feedback.give(by(request), row.pk, given, work_min=work_min, words=words, now=wiring.clock().now())
+    return Status(201, made)
+
+
+@router.get("/{key}/feedback", response=list[FeedbackOut])
+def read_feedback(request: HttpRequest, key: str) -> Any:
+    """What technicians said of the repair, the newest of each."""
+    row = queries.incident(by(request), key)
+    return feedback.newest([row.pk]).get(row.pk, [])
 
 
 @router.post("/{key}/quality", response=IncidentOut)

@@ -14,23 +14,37 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from waystation.api import (
     access,
     alarms,
+    calibration,
+    controls,
     discovery,
     events,
     evidence,
     fleet,
+    gateways,
+    incident_reviews,
     incidents,
+    keeping,
+    lifelines,
     line_pages,
+    maintenance,
+    planning,
+    policy,
     product,
     registry,
+    reviews,
     runbooks,
     service_levels,
+    studio,
     telemetry,
+    uplinks,
+    vendor_sessions,
     webhooks,
 )
 from waystation.api.auth import caller
 from waystation.api.reading import StrictJson
 from waystation.api.replies import answer
 from waystation.api.spares import routes as spares
+from waystation.kernel.instants import no_offset
 from waystation.kernel.refusals import BadInput, NotSignedIn, Refusal, cannot_record
 from waystation.kernel.version import VERSION
 
@@ -52,16 +66,29 @@ api.add_router("/v1/events", events.router, tags=["events"])
 
 
 api.add_router("/v1/fleet", fleet.router, tags=["fleet"])
+api.add_router("/v1/lifelines", lifelines.router, tags=["lifelines"])
+api.add_router("/v1/maintenance", maintenance.router, tags=["fleet"])
+api.add_router("/v1/vendor-sessions", vendor_sessions.router, tags=["service_levels"])
 
 
+api.add_router("/v1/gateways", gateways.router, tags=["gateways"])
 api.add_router("/v1/evidence", evidence.router, tags=["evidence"])
+api.add_router("/v1/controls", controls.router, tags=["evidence"])
+api.add_router("/v1/keeping", keeping.router, tags=["evidence"])
+api.add_router("/v1/reviews", reviews.router, tags=["evidence"])
+api.add_router("/v1/incident-reviews", incident_reviews.router, tags=["incidents"])
 api.add_router("/v1/incidents", incidents.router, tags=["incidents"])
+api.add_router("/v1/planning", planning.router, tags=["planning"])
+api.add_router("/v1/planning", policy.router, tags=["planning"])
+api.add_router("/v1/planning", studio.router, tags=["planning"])
 api.add_router("/v1/product", product.router, tags=["product"])
 api.add_router("/v1/registry", registry.router, tags=["registry"])
 api.add_router("/v1/runbooks", runbooks.router, tags=["runbooks"])
 api.add_router("/v1/service_levels", service_levels.router, tags=["service_levels"])
 api.add_router("/v1/spares", spares.router, tags=["spares"])
 api.add_router("/v1/telemetry", telemetry.router, tags=["telemetry"])
+api.add_router("/v1/telemetry", calibration.router, tags=["telemetry"])
+api.add_router("/v1/telemetry", uplinks.router, tags=["telemetry"])
 api.add_router("/v2", line_pages.router, tags=["telemetry"])
 api.add_router("/v1/webhooks", webhooks.router, tags=["webhooks"])
 
@@ -75,6 +102,8 @@ def _refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
 def _unreadable(request: HttpRequest, error: ValidationError) -> HttpResponse:
     first: dict[str, Any] = error.errors[0]
     field = ".".join(str(part) for part in first.get("loc", ())[1:])
+    if first.get("type") == "timezone_aware":
+        return answer(no_offset(str(first.get("input"))[:80], field))
     refusal = BadInput(
         "api.value",
         f"{field or 'body'}: {first.get('msg', 'cannot be used')}.",

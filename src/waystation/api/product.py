@@ -9,14 +9,14 @@ from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
+from pydantic import AwareDatetime
 
 from waystation import wiring
-from waystation.api.auth import by
+from waystation.api.auth import by, proved
 from waystation.api.reading import Body
-from waystation.kernel.refusals import NotAllowed
 from waystation.product import queries
 from waystation.product.actions import holds as hold_verbs
-from waystation.product.actions import lots, moves
+from waystation.product.actions import lots, moves, values
 
 router = Router()
 
@@ -31,7 +31,28 @@ class LotIn(Body):
     customer: str = ""
     profile: str = ""
     volume_l: float | None = None
-    at: datetime | None = None
+    at: AwareDatetime | None = None
+
+
+class ValueIn(Body):
+    """What one unit of a lot is worth: an amount as text, the currency (ISO 4217), and where it is from."""
+
+    unit_value: str
+    currency: str
+    source: str
+
+
+class ValueOut(Schema):
+    """A statement of worth; `superseded_at` null while it counts."""
+
+    id: UUID
+    consignment_id: UUID
+    unit_value: Decimal
+    currency: str
+    source: str
+    stated_by: UUID
+    stated_at: datetime
+    superseded_at: datetime | None
 
 
 class PresenceOut(Schema):
@@ -91,7 +112,7 @@ class ImportedOut(Schema):
 class TakeOut(Schema):
     """When a lot left, and why."""
 
-    at: datetime | None = None
+    at: AwareDatetime | None = None
     reason: str = ""
 
 
@@ -155,7 +176,7 @@ class MoveOut(Schema):
     arrival_c: float | None
 
 
-class BackupIn(Body):
+class BackupSpaceIn(Body):
     """A backup space with likely and worst minutes."""
 
     backup_id: UUID
@@ -212,6 +233,18 @@ def way(request: HttpRequest, key: UUID) -> Any:
     return queries.way_of(by(request), key)
 
 
+@router.get("/consignments/{key}/values", response=list[ValueOut])
+def values_of(request: HttpRequest, key: UUID) -> Any:
+    """Every statement of what a unit of the lot is worth, oldest first; the last one counts."""
+    return queries.values_of(by(request), key)
+
+
+@router.post("/consignments/{key}/values", response={201: ValueOut})
+def state_value(request: HttpRequest, key: UUID, body: ValueIn) -> Status[Any]:
+    """State what a unit of the lot is worth; it takes the place of the statement before, which stays on record."""
+    return Status(201, values.state_value(by(request), key, **body.dict(), now=_now()))
+
+
 @router.post("/spaces/{space_id}/bring-in", response={201: PresenceOut})
 def bring_in(request: HttpRequest, space_id: UUID, body: LotIn) -> Status[Any]:
     """A lot stands in the space."""
@@ -242,12 +275,12 @@ def holds(request: HttpRequest, open_only: bool = True, space_id: UUID | None = 
 @router.post("/holds/{key}/decide", response=HoldOut)
 def decide(request: HttpRequest, key: UUID, body: DecisionIn) -> Any:
     """QA's signed decision; the password is proved afresh."""
-    fresh = _proved(request, body.password)
+    fresh = proved(request, body.password)
     return hold_verbs.decide(by(request), key, body.outcome, reason=body.reason, fresh_proof=fresh, now=_now())
 
 
 @router.post("/spaces/{space_id}/backups", response=dict[str, UUID])
-def name_backup(request: HttpRequest, space_id: UUID, body: BackupIn) -> dict[str, UUID]:
+def name_backup(request: HttpRequest, space_id: UUID, body: BackupSpaceIn) -> dict[str, UUID]:
     """Name a backup space."""
     values = body.dict()
     return {"id": moves.name_backup(by(request), space_id, values.pop("backup_id"), now=_now(), **values).pk}
@@ -273,6 +306,12 @@ def arrive(request: HttpRequest, key: UUID, body: ArrivalIn) -> Any:
     return moves.arrive(by(request), key, body.arrival_c, now=_now())
 
 
+@router.get("/deviations", response=list[DeviationOut])
+def deviations(request: HttpRequest, open_only: bool = True) -> Any:
+    """The deviations; an excursion above its class's limit opens its own."""
+    return queries.deviations(by(request), open_only=open_only)
+
+
 @router.post("/deviations", response={201: DeviationOut})
 def open_deviation(request: HttpRequest, body: DeviationIn) -> Status[Any]:
     """Open the deviation of an excursion."""
@@ -287,13 +326,5 @@ def write_deviation(request: HttpRequest, key: UUID, body: DeviationText) -> Any
 
 @router.post("/deviations/{key}/close", response=DeviationOut)
 def close_deviation(request: HttpRequest, key: UUID) -> Any:
-    """Close it; the empty fields are named."""
+    """Close it, by somebody who wrote none of it; the empty fields are named."""
     return moves.close_deviation(by(request), key, now=_now())
-
-
-def _proved(request: HttpRequest, password: str) -> bool:
-    """True when the signed-in person's password is right; a wrong one is refused at once."""
-    person = request.user
-    if person.is_authenticated and person.pk == by(request).principal_id and person.check_password(password):
-        return True
-    raise NotAllowed("product.proof", "The password is not right.", "Enter your own password beside the decision.")

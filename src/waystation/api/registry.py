@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +12,14 @@ from ninja import Router, Schema, Status
 from waystation import wiring
 from waystation.api.auth import by
 from waystation.journeys import assessment
+from waystation.journeys import replay as replays
 from waystation.registry import actions, queries
 from waystation.registry.importing import files
 
 router = Router()
 
 
-class RecordIn(Schema):
+class InventoryIn(Schema):
     """Columns of a record; foreign keys as `<name>_id`."""
 
     values: dict[str, Any]
@@ -59,6 +60,32 @@ def site(request: HttpRequest, key: str) -> Any:
     return queries.site(by(request), key)
 
 
+class ShippedOut(Schema):
+    """A profile that comes with the platform. `read`: it was read in the source, not written from memory."""
+
+    code: str
+    name: str
+    low_c: float
+    high_c: float
+    rules: list[dict[str, Any]]
+    source: str
+    clause: str
+    read: bool
+
+
+@router.get("/shipped-profiles", response=list[ShippedOut])
+def shipped_profiles(request: HttpRequest) -> list[Any]:
+    """The profiles that come with the platform and are not added yet."""
+    by(request).require("registry.read")
+    return list(queries.shipped_profiles())
+
+
+@router.post("/shipped-profiles/{code}", response={201: dict[str, UUID]})
+def add_shipped_profile(request: HttpRequest, code: str) -> Status[dict[str, UUID]]:
+    """Add one as edition 1. It judges nothing until QA approved it."""
+    return Status(201, {"id": actions.add_shipped_profile(by(request), code, now=wiring.clock().now()).pk})
+
+
 class LineOfSite(Schema):
     """One thing of a site's inventory; `blank` names the cells that nobody has filled."""
 
@@ -90,7 +117,7 @@ class ImportIn(Schema):
     apply: bool = False
 
 
-class LineOut(Schema):
+class SiteLineOut(Schema):
     """What a line does: create, update, same or error."""
 
     line: int
@@ -106,7 +133,7 @@ class ImportOut(Schema):
     mapping: dict[str, str]
     unused: list[str]
     counts: dict[str, int]
-    lines: list[LineOut]
+    lines: list[SiteLineOut]
     import_id: UUID | None = None
 
 
@@ -140,17 +167,30 @@ def undo_import(request: HttpRequest, key: UUID, reason: str = "") -> dict[str, 
 
 
 @router.post("/{kind}", response={201: dict[str, UUID]})
-def create(request: HttpRequest, kind: str, body: RecordIn) -> Status[dict[str, UUID]]:
+def create(request: HttpRequest, kind: str, body: InventoryIn) -> Status[dict[str, UUID]]:
     """Create a record of a kind (site, space, device, sensor ...)."""
     row = actions.create(by(request), kind, body.values, now=wiring.clock().now())
     return Status(201, {"id": row.pk})
 
 
 @router.patch("/{kind}/{key}", response=dict[str, UUID])
-def change(request: HttpRequest, kind: str, key: UUID, body: RecordIn) -> dict[str, UUID]:
+def change(request: HttpRequest, kind: str, key: UUID, body: InventoryIn) -> dict[str, UUID]:
     """Change columns of a record."""
     row = actions.change(by(request), kind, key, body.values, now=wiring.clock().now(), reason=body.reason)
     return {"id": row.pk}
+
+
+class ReadingHoldIn(Schema):
+    """How long a reading stands, in seconds; 0 for 1.5 intervals."""
+
+    hold_s: int
+    reason: str
+
+
+@router.post("/sensor/{key}/hold", response=dict[str, UUID])
+def let_stand(request: HttpRequest, key: UUID, body: ReadingHoldIn) -> dict[str, UUID]:
+    """QA's decision how long a reading of a sensor stands: up to 2.5 intervals for radio, never over 30 min."""
+    return {"id": actions.let_stand(by(request), key, **body.dict(), now=wiring.clock().now()).pk}
 
 
 @router.post("/template/{key}/publish", response=dict[str, UUID])
@@ -163,6 +203,22 @@ def publish_template(request: HttpRequest, key: UUID) -> dict[str, UUID]:
 def approve_profile(request: HttpRequest, key: UUID, reason: str) -> dict[str, UUID]:
     """QA's approval of an edition."""
     return {"id": actions.approve_profile(by(request), key, now=wiring.clock().now(), reason=reason).pk}
+
+
+@router.get("/product_profile/{key}/replay", response=list[dict[str, Any]])
+def replay_profile(
+    request: HttpRequest, key: UUID, of: UUID | None = None, days: int = 30, first: int = 0
+) -> list[dict[str, Any]]:
+    """What a profile would have said of the last `days`, beside what is said now: ten spaces from number `first`.
+
+    The spaces are those under another edition of its code, or those under the profile `of`.
+    """
+    who, now = by(request), wiring.clock().now()
+    profile = queries.profile(key)
+    begin = max(0, first)
+    some = replays.spaces_for(who, profile, of)[begin : begin + replays.AT_ONCE]
+    look = timedelta(days=max(1, min(days, 31)))
+    return [replays.as_plain(row) for row in replays.replay(who, key, some, now=now, look=look)]
 
 
 @router.post("/sites/{key}/state/{target}", response=SiteOut)

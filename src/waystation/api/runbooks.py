@@ -74,7 +74,7 @@ class ApprovalOut(Schema):
     decision: str
 
 
-class ProposeIn(Schema):
+class RunIn(Schema):
     """Which runbook, where, for which incident."""
 
     slug: str
@@ -119,7 +119,7 @@ def runs(request: HttpRequest, incident_id: UUID | None = None, live: bool = Fal
 
 
 @router.post("/runs", response={201: RunOut})
-def propose(request: HttpRequest, body: ProposeIn) -> Status[Any]:
+def propose(request: HttpRequest, body: RunIn) -> Status[Any]:
     """Propose a run and do what needs no approval."""
     values, now = body.dict(), wiring.clock().now()
     run = actions.propose(by(request), values.pop("slug"), values.pop("site_id"), now=now, **values)

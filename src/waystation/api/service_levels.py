@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from django.http import HttpRequest
-from ninja import Router, Schema, Status
+from django.http import HttpRequest, HttpResponse
+from ninja import Query, Router, Schema, Status
+from pydantic import AwareDatetime
 
 from waystation import wiring
 from waystation.api.auth import by
+from waystation.journeys import month_end
+from waystation.journeys import record_quality as quality
+from waystation.journeys.month_files import MIME
 from waystation.journeys.overview import as_plain, overview
 from waystation.registry import queries as registry
 from waystation.service_levels import actions, queries
@@ -49,15 +53,15 @@ class WindowIn(Schema):
     vendor_id: UUID
     site_id: UUID
     what: str
-    start: datetime
-    end: datetime
+    start: AwareDatetime
+    end: AwareDatetime
 
 
 class VisitIn(Schema):
     """What came of a window."""
 
-    started_at: datetime
-    ended_at: datetime | None = None
+    started_at: AwareDatetime
+    ended_at: AwareDatetime | None = None
     person: str
     evidence: str
 
@@ -86,10 +90,54 @@ class VendorOut(Schema):
     failed: int
 
 
+class EditionOut(Schema):
+    """A report of a closed month as it was made; a later edition stands beside the first."""
+
+    month: str
+    edition: int
+    made_at: datetime
+    document_sha256: str
+    differs_in: int
+
+
+class MonthAsked(Schema):
+    """A part of a month's report (at most one of network, region, site), its file kind, and another edition."""
+
+    network: str = ""
+    region: str = ""
+    site: str = ""
+    kind: Literal["json", "csv", "pdf"] = "json"
+    edition: int | None = None
+
+
+@router.get("/months", response=list[EditionOut])
+def months(request: HttpRequest) -> Any:
+    """The reports of closed months, the newest month first."""
+    return [
+        {"month": m.month, "edition": m.edition, "made_at": m.made_at, "document_sha256": m.document_sha256}
+        | {"differs_in": len(m.changes)}
+        for m in month_end.months(by(request))
+    ]
+
+
+@router.get("/months/{month}")
+def month(request: HttpRequest, month: str, asked: Query[MonthAsked]) -> HttpResponse:
+    """The report of a closed month (waystation.month/1) as JSON, CSV or PDF: the same bytes at any time."""
+    who, scope = by(request), month_end.Scope(asked.network, asked.region, asked.site)
+    row = month_end.edition(who, month, asked.edition)
+    return HttpResponse(month_end.report(who, row, asked.kind, scope), content_type=MIME[asked.kind])
+
+
 @router.get("/questions", response=dict[str, Any])
 def questions(request: HttpRequest, period: str = "month") -> dict[str, Any]:
     """The four questions with their eight numbers and the records behind them."""
     return as_plain(overview(by(request), period, now=wiring.clock().now()))
+
+
+@router.get("/record", response=dict[str, Any])
+def record(request: HttpRequest, period: str = "month") -> dict[str, Any]:
+    """Excursions and their time, calibration adherence and completeness, by class and by site."""
+    return quality.as_plain(quality.record_quality(by(request), period, now=wiring.clock().now()))
 
 
 @router.get("/sites/{code}/class/{then}", response=PreviewOut)

@@ -11,31 +11,78 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import File, Form, Router, Schema, Status
 from ninja.files import UploadedFile
+from pydantic import AwareDatetime
 
 from waystation import wiring
 from waystation.api.auth import by
 from waystation.api.reading import Body
 from waystation.journeys import reading
+from waystation.journeys.agents import Heard
 from waystation.kernel.refusals import NotSignedIn
 from waystation.registry import queries as registry
 from waystation.telemetry import queries
-from waystation.telemetry.actions import backup, care, hand, ingest
+from waystation.telemetry.actions import backup, care, hand, ingest, probes
 
 router = Router()
 
 
+class AlarmAnswerOut(Schema):
+    """Whether somebody answered the alarm of a sensor."""
+
+    sensor: str
+    answered: bool
+
+
+class AskedTestOut(Schema):
+    """A test of one uplink that somebody asks the agent for."""
+
+    id: str
+    uplink: str
+
+
+class LimitsOut(Schema):
+    """What a site's agent is to judge by: rows by sensor as `edge.toml` has them, and their digest."""
+
+    digest: str
+    sensors: list[dict[str, Any]]
+
+
 class AcceptedOut(Schema):
-    """What became durable; `digest` is the `previous` of the next batch; `unknown` codes wait for adoption."""
+    """What became durable; `digest` is the `previous` of the next batch; `unknown` codes wait for adoption.
+
+    `alarms`: for each sensor named in `state.asks`, whether somebody answered its alarm. `test`: what
+    the agent is asked to test, told with the answer to a heartbeat until it begins. `limits`: what it is to judge by,
+    told with the answer to a heartbeat that names other ones.
+    """
 
     readings: int
     digest: str
     unknown: list[str]
+    alarms: list[AlarmAnswerOut] = []
+    test: AskedTestOut | None = None
+    limits: LimitsOut | None = None
+
+
+def _accepted(accepted: ingest.Accepted, heard: Heard) -> AcceptedOut:
+    answers = heard.answers
+    told = [AlarmAnswerOut(sensor=sensor, answered=answered) for sensor, answered in answers]
+    unknown = list(accepted.unknown)
+    test = None if heard.test is None else AskedTestOut(id=str(heard.test.pk), uplink=heard.test.uplink)
+    limits = None if heard.limits is None else LimitsOut(digest=heard.limits[0], sensors=heard.limits[1])
+    return AcceptedOut(
+        readings=accepted.readings,
+        digest=accepted.digest,
+        unknown=unknown,
+        alarms=told,
+        test=test,
+        limits=limits,
+    )
 
 
 class MemoryIn(Body):
     """What a minimum-maximum thermometer remembers since it was last reset."""
 
-    since: datetime
+    since: AwareDatetime
     lowest_c: float
     highest_c: float
 
@@ -44,7 +91,7 @@ class HandReadingIn(Body):
     """A temperature that a person read, in degrees Celsius."""
 
     value_c: float
-    observed_at: datetime
+    observed_at: AwareDatetime
     instrument: str
     certificate: str = ""
     certificate_until: date | None = None
@@ -58,8 +105,8 @@ class BackupIn(Schema):
     logger: str
     certificate: str = ""
     certificate_until: date | None = None
-    start: datetime | None = None
-    end: datetime | None = None
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
     reason: str = ""
 
 
@@ -88,12 +135,13 @@ class BindIn(Body):
     probe_serial: str
     certificate: str
     laboratory: str
-    valid_from: datetime
-    valid_until: datetime
+    valid_from: AwareDatetime
+    valid_until: AwareDatetime
     offset_c: float = 0.0
     uncertainty_c: float = 0.0
     as_found_c: float | None = None
     as_left_c: float | None = None
+    tolerance_c: float = 0.5
 
 
 @router.post("/batches", response={202: AcceptedOut}, auth=None)
@@ -108,8 +156,7 @@ def batches(request: HttpRequest) -> Status[AcceptedOut]:
         ) from None
     now = wiring.clock().now()
     who, accepted = ingest.signed_batch(machine_id, request.body, signature, now=now)
-    reading.heard(who, accepted, now=now)
-    return Status(202, AcceptedOut(readings=accepted.readings, digest=accepted.digest, unknown=list(accepted.unknown)))
+    return Status(202, _accepted(accepted, reading.heard(who, accepted, now=now)))
 
 
 @router.post("/sites/{site}/readings", response={202: AcceptedOut})
@@ -120,8 +167,7 @@ def readings(request: HttpRequest, site: str) -> Status[AcceptedOut]:
     accepted = ingest.accept(
         who, site_id, request.body, now=now, source_class="authenticated_connection", machine=str(who.principal_id)
     )
-    reading.heard(who, accepted, now=now)
-    return Status(202, AcceptedOut(readings=accepted.readings, digest=accepted.digest, unknown=list(accepted.unknown)))
+    return Status(202, _accepted(accepted, reading.heard(who, accepted, now=now)))
 
 
 @router.post("/spaces/{space_id}/hand-readings", response={201: dict[str, UUID]})
@@ -163,7 +209,7 @@ def decide_doubt(request: HttpRequest, doubt_id: UUID, body: DoubtIn) -> dict[st
 @router.post("/sensors/{sensor_id}/bind", response={201: dict[str, UUID]})
 def bind(request: HttpRequest, sensor_id: UUID, body: BindIn) -> Status[dict[str, UUID]]:
     """Bind a calibrated probe to a sensor."""
-    return Status(201, {"id": care.bind_probe(by(request), sensor_id, **body.dict(), now=wiring.clock().now()).pk})
+    return Status(201, {"id": probes.bind_probe(by(request), sensor_id, **body.dict(), now=wiring.clock().now()).pk})
 
 
 @router.get("/sites/{site}", response=dict[str, Any])

@@ -63,7 +63,7 @@ class AttemptOut(Schema):
     receipt: str
 
 
-class ReasonIn(Schema):
+class WebhookReasonIn(Schema):
     """Why it is done."""
 
     reason: str
@@ -107,7 +107,7 @@ def attempts(request: HttpRequest, webhook_id: UUID) -> list[Attempt]:
 
 
 @router.post("/{webhook_id}/pause", response=WebhookOut)
-def pause(request: HttpRequest, webhook_id: UUID, body: ReasonIn) -> Standing:
+def pause(request: HttpRequest, webhook_id: UUID, body: WebhookReasonIn) -> Standing:
     """Stop sending; events wait."""
     subscriptions.pause(by(request), webhook_id, reason=body.reason, now=wiring.clock().now())
     return subscriptions.subscription(by(request), webhook_id)
@@ -127,7 +127,7 @@ def replay(request: HttpRequest, webhook_id: UUID, body: ReplayIn) -> ReplayOut:
 
 
 @router.post("/{webhook_id}/end", response=WebhookOut)
-def end(request: HttpRequest, webhook_id: UUID, body: ReasonIn) -> Standing:
+def end(request: HttpRequest, webhook_id: UUID, body: WebhookReasonIn) -> Standing:
     """Never send again."""
     subscriptions.end(by(request), webhook_id, reason=body.reason, now=wiring.clock().now())
     return subscriptions.subscription(by(request), webhook_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from datetime import datetime
+from pathlib import Path
 
 from waystation import wiring
 from waystation.cli import start
@@ -25,6 +26,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     revoke.add_argument("--name", required=True)
     revoke.add_argument("--reason", required=True)
     listed = token.add_parser("list", help="every machine: name, role, site, since when, until when")
+    enrol = token.add_parser("enrol", help="print a one-time token that enrols a site's agent")
+    enrol.add_argument("--name", required=True)
+    enrol.add_argument("--site", required=True, metavar="CODE")
     accounts = kinds.add_parser("person", help="people's accounts")
     person = accounts.add_subparsers(dest="verb", required=True)
     invite = person.add_parser("invite", help="make an account with a role, and print its one-time link")
@@ -33,11 +37,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     invite.add_argument("--role", required=True)
     invite.add_argument("--site", metavar="CODE", help="the role holds there only")
     everybody = person.add_parser("list", help="every account: name, address, whether it is open")
-    erase = person.add_parser("erase", help="take a person's own fields away; what they did stays proved")
+    erase = person.add_parser(
+        "erase", help="take a person's own fields away for good; refused while their acts are kept"
+    )
     erase.add_argument("--email", required=True, metavar="ADDRESS")
     erase.add_argument("--reason", required=True)
     welcome = kinds.add_parser("welcome", help="print a one-time link that makes an administrator")
-    start.installation_options(parser, machines, create, revoke, listed, accounts, invite, everybody, erase, welcome)
+    copied = kinds.add_parser("keys", help="write a sealed copy of people's keys over the one before; daily, apart")
+    copied.add_argument("output", metavar="FILE", type=Path)
+    copied.add_argument("--passphrase-file", metavar="FILE", type=Path, required=True)
+    start.installation_options(
+        parser, copied, machines, create, revoke, listed, enrol, accounts, invite, everybody, erase, welcome
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -46,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
     now = wiring.clock().now()
     if args.kind == "person":
         _people(args, now)
+    elif args.kind == "keys":
+        _copy_keys(args.output, args.passphrase_file)
     elif args.kind == "welcome":
         from django.conf import settings
 
@@ -54,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
         print(welcome_link(settings.PUBLIC_URL))
     elif args.verb == "list":
         print("\n".join(machines()) or "There is no machine yet.")
+    elif args.verb == "enrol":
+        print(open_enrolment(args.name, args.site, now))
     elif args.verb == "create":
         print(create_token(args.name, args.role, args.site, now))
     else:
@@ -65,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 def _people(args: argparse.Namespace, now: datetime) -> None:
     from django.conf import settings
 
-    from waystation.access import actions, queries
+    from waystation.access import queries
 
     by = queries.system_authority("cli")
     if args.verb == "list":
@@ -79,8 +94,20 @@ def _people(args: argparse.Namespace, now: datetime) -> None:
         if found is None:
             words = f"Nobody has the address {args.email}."
             raise NotFound("access.person_unknown", words, "List them: waystation access person list.")
-        actions.erase_person(by, found.pk, reason=args.reason, now=now)
+        from waystation.journeys import erasing
+
+        erasing.erase(by, found.pk, reason=args.reason, now=now)
         print("Erased. The account is closed; what the person did stays in the log, under a number.")
+
+
+def _copy_keys(output: Path, passphrase_file: Path) -> None:
+    from waystation.cli.keeping import people, sealed
+    from waystation.evidence.personal import people_keys
+
+    size = people.copy_keys(people_keys(), output, sealed.passphrase_of(passphrase_file))
+    print(
+        f"{output}: {size} bytes, in the place of the copy before. Keep it apart from the backups, and keep no other."
+    )
 
 
 def invite(email: str, name: str, role: str, site: str | None, now: datetime) -> str:
@@ -120,6 +147,15 @@ def create_token(name: str, role: str, site: str | None, now: datetime) -> str:
     site_id = site_by_code(site).pk if site else None
     by = queries.system_authority("cli")
     return actions.create_machine(by, name=name, role=role, site_id=site_id, now=now)[1]
+
+
+def open_enrolment(name: str, site: str, now: datetime) -> str:
+    """The one-time token of an agent to come, for a site by code."""
+    from waystation.access import enrolling, queries
+    from waystation.registry.queries import site_by_code
+
+    by = queries.system_authority("cli")
+    return enrolling.open_enrolment(by, name=name, site_id=site_by_code(site).pk, now=now)
 
 
 def revoke(name: str, reason: str, now: datetime) -> None:

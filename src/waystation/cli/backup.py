@@ -17,7 +17,8 @@ from typing import Any
 
 from waystation import wiring
 from waystation.cli import start
-from waystation.cli.keeping import databases, files, sealed
+from waystation.cli.keeping import databases, files, people, sealed
+from waystation.evidence.personal import PeopleKeys
 from waystation.kernel.canonical import instant
 from waystation.kernel.refusals import BadInput, Unavailable
 from waystation.kernel.version import VERSION
@@ -57,9 +58,11 @@ def make(data: Path, folder: Path, passphrase: bytes | None, now: datetime) -> i
     """Fill the folder; returns how many files it lists."""
     from django.conf import settings
 
+    from waystation.evidence.personal import people_keys
+
     _hold_the_sealer(now)
     try:
-        database = databases.snapshot(settings.DATABASES["default"], folder)
+        database = _snapshot(settings.DATABASES["default"], folder, people_keys())
         files.copy_tree(data / "telemetry" / "log", folder / "telemetry" / "log")
     finally:
         _release_the_sealer(now)
@@ -75,6 +78,18 @@ def make(data: Path, folder: Path, passphrase: bytes | None, now: datetime) -> i
     about |= {"database": database, "installation": settings.INSTALLATION, "keys": passphrase is not None}
     (folder / "BACKUP.json").write_text(json.dumps(about, indent=1) + "\n")
     return files.write_manifest(folder)
+
+
+def _snapshot(entry: dict[str, Any], folder: Path, keys: PeopleKeys) -> str:
+    """The database in a file, people's own fields sealed beside it; returns the file's name."""
+    if entry["ENGINE"].endswith("sqlite3"):
+        made = databases.copy(entry, folder)
+        people.write(folder, people.seal(made, keys))
+        return made.name
+    from waystation.cli.keeping import apart
+
+    people.write(folder, apart.dump(folder, keys))
+    return databases.POSTGRESQL
 
 
 def _holder() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import socket
 from collections.abc import Sequence
 
 from waystation import wiring
@@ -16,6 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     start.installation_options(parser)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", type=int, default=8086)
+    parser.add_argument("--shared", action="store_true", help="share the port with other ingest processes")
     parser.add_argument("--tls-cert", metavar="FILE")
     parser.add_argument("--tls-key", metavar="FILE")
 
@@ -36,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         close_old_connections()
         return write_all(asked, names, wiring.clock().now)
 
-    uvicorn.run(
+    config = uvicorn.Config(
         LineServer(answer),
         host=args.host,
         port=args.port,
@@ -46,4 +48,15 @@ def run(args: argparse.Namespace) -> int:
         server_header=False,
         lifespan="off",
     )
+    uvicorn.Server(config).run([shared_socket(args.host, args.port)] if args.shared else None)
     return 0
+
+
+def shared_socket(host: str, port: int) -> socket.socket:
+    """A socket on a port that other processes of this user listen on too; each connection goes to one of them."""
+    found = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    found.bind((host, port))
+    found.set_inheritable(True)
+    return found

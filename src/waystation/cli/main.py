@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "judge": "judge",
     "qualify": "qualify",
     "plan": "plan",
+    "planning": "stock_policy",
     "evidence": "evidence",
     "witness": "witness",
     "overview": "overview",

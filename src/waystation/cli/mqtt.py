@@ -30,11 +30,12 @@ def run(args: argparse.Namespace) -> int:
     from waystation.kernel.refusals import cannot_record
     from waystation.telemetry.actions.messages import Message, take
     from waystation.telemetry.names import Names
+    from waystation.telemetry.ports import Answering
 
     source_class = check_url(settings.MQTT_URL)
     envelopes, names, stop = wiring.envelopes(), Names(), threading.Event()
 
-    def taken(group: list[tuple[str, bytes]]) -> None:
+    def taken(group: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
         close_old_connections()
         messages = [Message(topic, payload) for topic, payload in group]
         by = system_authority("mqtt")
@@ -42,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
             take(by, messages, envelopes, names, source_class=source_class, now=wiring.clock().now())
         except DatabaseError:
             raise cannot_record() from None
+        return [reply for one in envelopes if isinstance(one, Answering) for reply in one.replies()]
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
         stop.set()

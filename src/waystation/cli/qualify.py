@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from waystation.cli import start
 from waystation.cli.qualifying.cases import FAMILIES, Answers, answer, files_of
 from waystation.kernel.refusals import BadInput
 
@@ -24,12 +25,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="a file of cases, or a folder of them; may be repeated (default: the set that is built in)",
     )
+    start.installation_options(parser)
+    parser.add_argument("--report", type=Path, metavar="FILE.pdf", help="write installation, operation and performance")
     parser.add_argument("--answers", type=Path, metavar="FILE", help="write waystation.answers/1 there")
 
 
 def run(args: argparse.Namespace) -> int:
     """Answer and say how much; 1 when a case was refused."""
-    made = answer(files_of(args.cases), _progress)
+    files = files_of(args.cases)
+    made = answer(files, _progress)
     for family, count in sorted(made.families.items()):
         print(f"{family}: {count} answered")
     for name, why in list(made.refused.items())[:SHOWN]:
@@ -41,9 +45,26 @@ def run(args: argparse.Namespace) -> int:
     print(f"{len(made.answers)} answered, {len(made.refused)} refused.")
     if args.answers is not None:
         _write(args.answers, made)
+    if args.report is not None:
+        _report(args, files, made)
     if not made.answers and not made.refused:
         raise BadInput("qualify.nothing", "No case was found.", "Name a file of cases: --cases FILE.", field="cases")
     return 1 if made.refused else 0
+
+
+def _report(args: argparse.Namespace, files: list[Path], made: Answers) -> None:
+    from waystation import wiring
+    from waystation.cli.qualifying.report import report
+    from waystation.journeys.paper.qualified import qualification_paper
+
+    named = (start.folder_of(args) / "secrets" / "secret_key").is_file()
+    told = report(files, made, start.use(args) if named else None, now=wiring.clock().now())
+    try:
+        args.report.write_bytes(qualification_paper(told))
+    except OSError as error:
+        said = f"{args.report}: {error.strerror}."
+        raise BadInput("qualify.report", said, "Name another file.", field="report") from None
+    print(f"{args.report}: {told['sentence']} It waits for the signatures of a tester and an approver.")
 
 
 def _progress(path: Path) -> None:

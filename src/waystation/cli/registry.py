@@ -8,6 +8,7 @@ from uuid import UUID
 
 from waystation import wiring
 from waystation.cli import start
+from waystation.cli.pairs import pairs_of
 from waystation.kernel.refusals import BadInput
 
 HELP = "load a network from one file; import from spreadsheets or NetBox; undo an import"
@@ -107,8 +108,8 @@ def _import(args: argparse.Namespace) -> int:
         args.kind,
         content,
         form=args.format,
-        mapping=_pairs(args.map, "map"),
-        fixed=_pairs(args.set, "set"),
+        mapping=pairs_of(args.map, "map", "registry.import", "code=SHORT"),
+        fixed=pairs_of(args.set, "set", "registry.import", "code=SHORT"),
         system=args.system,
     )
     print("columns: " + ", ".join(f"{field} from {column!r}" for field, column in seen.table.mapping.items()))
@@ -139,14 +140,3 @@ def _undo(args: argparse.Namespace) -> int:
     made = files.undo(system_authority("cli"), key, now=wiring.clock().now(), reason=args.reason)
     print(f"{made.file_name} is taken back: {len(made.created)} records gone, {len(made.updated)} as before.")
     return 0
-
-
-def _pairs(words: list[str], option: str) -> dict[str, str]:
-    found = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name or not value:
-            step = f"Write for example --{option} code=SHORT."
-            raise BadInput("registry.import", f"--{option} {word} is not FIELD=VALUE.", step, field=option, value=word)
-        found[name.strip()] = value.strip()
-    return found

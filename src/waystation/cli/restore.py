@@ -11,12 +11,15 @@ import json
 import os
 import secrets
 import shutil
+import time
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from waystation.cli import start
-from waystation.cli.keeping import databases, files, sealed
+from waystation.cli.keeping import databases, drills, files, people, sealed
+from waystation.evidence.personal import PeopleKeys
 from waystation.evidence.rules import merkle, tiles
 from waystation.evidence.rules.trees import check_tree
 from waystation.kernel.refusals import BadInput, Conflict, NotReady, Refusal
@@ -31,22 +34,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", metavar="DIR", type=Path)
     parser.add_argument("--verify", action="store_true", help="only check; write nothing")
     parser.add_argument(
+        "--drill",
+        action="store_true",
+        help="restore into a folder that is removed again, print RPO and RTO, and enter that in the installation's log",
+    )
+    parser.add_argument(
         "--known-head", metavar="FILE", type=Path, help="a checkpoint, or a trust file with a known_head, to agree with"
     )
     parser.add_argument("--passphrase-file", metavar="FILE", type=Path, help="to open the sealed keys")
+    people = parser.add_mutually_exclusive_group()
+    people.add_argument("--people", metavar="FILE", type=Path, help="the newest copy of people's keys: access keys")
+    people.add_argument("--without-people", action="store_true", help="erase everybody whose fields are sealed here")
 
 
 def run(args: argparse.Namespace) -> int:
     """Check, then restore unless only checking."""
+    begin = time.monotonic()
     known = known_head(args.known_head) if args.known_head else None
     about = check(args.folder, known, only=args.verify)
     print(f"{args.folder}: whole. {about}")
     keys = _keys(args)
     if args.verify:
         return 0
+    opened = _people(args)
+    if args.drill:
+        return drills.run(args, lambda target: bring_back(args, target, keys, known, opened), time.monotonic() - begin)
     target = start.folder_of(args)
     files.demand_empty(target, "restore")
-    bring_back(args, target, keys, known)
+    gone = bring_back(args, target, keys, known, opened)
+    if gone:
+        _erase_again(args, target, gone)
     print(f"Restored into {target}. Next: waystation doctor --data {target}, then waystation serve --data {target}")
     if not keys:
         print("The log's key is not in this backup: put secrets/log_key back, or the log cannot be continued.")
@@ -155,24 +172,48 @@ def check_restored(folder: Path, known: tuple[str, int, bytes] | None) -> None:
 
 
 def bring_back(
-    args: argparse.Namespace, target: Path, keys: dict[str, bytes], known: tuple[str, int, bytes] | None = None
-) -> None:
-    """Write the folder beside its place and move it there when it is whole."""
+    args: argparse.Namespace,
+    target: Path,
+    keys: dict[str, bytes],
+    known: tuple[str, int, bytes] | None = None,
+    opened: bytes = b"",
+) -> list[UUID]:
+    """Write the folder beside its place and move it there when it is whole; returns the people who have no key."""
     partial = target.with_name(target.name + ".partial")
     files.demand_empty(partial, "restore")
     try:
-        _fill(args, partial, keys, known)
+        gone = _fill(args, partial, keys, known, opened)
         if target.exists():
             target.rmdir()
         partial.rename(target)
     except BaseException:  # because half a folder would stand in the way of the next try
         shutil.rmtree(partial, ignore_errors=True)
         raise
+    return gone
+
+
+def _erase_again(args: argparse.Namespace, target: Path, gone: list[UUID]) -> None:
+    """Enter in the restored log that these people are erased: it ends before it was said."""
+    start.load(target, args.database_url)
+    from waystation import wiring
+    from waystation.access.queries import system_authority
+    from waystation.journeys import erasing
+
+    for person in gone:
+        reason = "the key was destroyed after this backup was made, or is not in the copy that was named"
+        by = system_authority("restore")
+        erasing.take_away(by, person, reason=reason, now=wiring.clock().now(), is_sealed=True)
+    print(f"{len(gone)} people have no key any more: they stay erased.")
 
 
 def _fill(
-    args: argparse.Namespace, partial: Path, keys: dict[str, bytes], known: tuple[str, int, bytes] | None
-) -> None:
+    args: argparse.Namespace,
+    partial: Path,
+    keys: dict[str, bytes],
+    known: tuple[str, int, bytes] | None,
+    opened: bytes,
+) -> list[UUID]:
+    """Everything of the backup into the folder; returns the people who have no key."""
     (partial / "secrets").mkdir(parents=True, mode=0o700)
     for name in ("telemetry", "tiles"):
         if (args.folder / name).is_dir():
@@ -186,11 +227,22 @@ def _fill(
             start.write_secret(partial / "secrets" / Path(name).name, content)
     if not (partial / "secrets" / "secret_key").exists():
         start.write_secret(partial / "secrets" / "secret_key", secrets.token_urlsafe(50).encode())
+    store, held = PeopleKeys(partial / "people" / "keys.sqlite3"), people.read(args.folder)
+    if opened:
+        store.path.parent.mkdir(mode=0o700)
+        start.write_secret(store.path, opened)
     if (args.folder / databases.SQLITE).is_file():
         shutil.copyfile(args.folder / databases.SQLITE, partial / "waystation.sqlite3")
-    else:
-        databases.bring_back(_postgresql(args, partial), args.folder / databases.POSTGRESQL)
-        check_restored(args.folder, known)
+        return people.bring_back(partial / "waystation.sqlite3", held, store) if held else []
+    entry, gone = _postgresql(args, partial), list[UUID]()
+    from waystation.cli.keeping import apart
+
+    def fill() -> None:
+        gone.extend(apart.put_back(args.folder, held, store))
+
+    databases.bring_back(entry, args.folder / databases.POSTGRESQL, fill)
+    check_restored(args.folder, known)
+    return gone
 
 
 def _postgresql(args: argparse.Namespace, partial: Path) -> dict[str, Any]:
@@ -209,7 +261,7 @@ def _postgresql(args: argparse.Namespace, partial: Path) -> dict[str, Any]:
 
 def _keys(args: argparse.Namespace) -> dict[str, bytes]:
     path = args.folder / "keys.sealed"
-    if args.passphrase_file is None:
+    if args.passphrase_file is None or (args.people is not None and not path.is_file()):
         return {}
     if not path.is_file():
         raise BadInput(
@@ -219,6 +271,25 @@ def _keys(args: argparse.Namespace) -> dict[str, bytes]:
             field="passphrase-file",
         )
     return sealed.unseal(path.read_bytes(), sealed.passphrase_of(args.passphrase_file))
+
+
+def _people(args: argparse.Namespace) -> bytes:
+    """The keys that open people's fields: the copy that is named, or in a drill those of the installation."""
+    count = len(people.read(args.folder))
+    if args.people is not None:
+        if args.passphrase_file is None:
+            words, step = "A copy of people's keys is sealed.", "Add --passphrase-file FILE."
+            raise BadInput("platform.passphrase", words, step, field="passphrase-file")
+        return sealed.unseal(args.people.read_bytes(), sealed.passphrase_of(args.passphrase_file))[people.KEYS]
+    if not count or args.without_people:
+        return b""
+    if args.drill:
+        return PeopleKeys(start.folder_of(args) / "people" / "keys.sqlite3").content()
+    raise NotReady(
+        "platform.people_keys",
+        f"The names and addresses of {count} people are sealed in this backup, and their keys are kept apart.",
+        "Name the newest copy of the keys: --people FILE. Without any: --without-people erases all of them.",
+    )
 
 
 def _refuse(wrong: list[str]) -> None:

@@ -20,6 +20,7 @@ from waystation.cli.health.lifeline import Lifeline
 from waystation.kernel.refusals import BadInput, Conflict
 
 HELP = "serve the console, the API and the worker on 127.0.0.1:8000"
+MOST_INGEST = 16
 RESTART_AFTER_S = (0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -33,6 +34,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="HOST:PORT",
         help="where line protocol is taken (default 127.0.0.1:8086; port 0: any free one)",
     )
+    parser.add_argument(
+        "--ingest-processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"how many processes take line protocol on that port, 1 to {MOST_INGEST}",
+    )
     parser.add_argument("--allowed-host", action="append", default=[], metavar="NAME", help="needed for any other bind")
     parser.add_argument("--tls-cert", metavar="FILE")
     parser.add_argument("--tls-key", metavar="FILE")
@@ -43,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     """Start the parts and keep them running until told to stop."""
     host, port = check_bind(args)
     ingest_host, ingest_port = check_bind(args, "ingest-bind")
+    check_count(args.ingest_processes)
     start.use(args)
     check_witnesses()
     check_tls(args.tls_cert, args.tls_key)
@@ -67,8 +76,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"Nobody can sign in yet. Open this once: {welcome_link(settings.PUBLIC_URL)}", flush=True)
     guard = last_gasp.guard_of(f"http{'s' if args.tls_cert else ''}://{_reach(host)}:{port}")
     worker = [sys.executable, "-m", "waystation.cli.main", "worker"]
-    ingest = _ingest(args, ingest_host, ingest_port)
-    parts = {"web": _web(args, host, port), "ingest": ingest, "worker": worker}
+    parts = {"web": _web(args, host, port), **_ingest(args, ingest_host, ingest_port), "worker": worker}
     if settings.MQTT_URL:
         parts["mqtt"] = [sys.executable, "-m", "waystation.cli.main", "mqtt"]
     return supervise(parts, guard)
@@ -98,6 +106,18 @@ def check_bind(args: argparse.Namespace, name: str = "bind") -> tuple[str, int]:
         os.environ["WAYSTATION_ALLOWED_HOSTS"] = ",".join(args.allowed_host)
         os.environ["WAYSTATION_BEHIND_PROXY" if args.behind_proxy else "WAYSTATION_TLS"] = "1"
     return host.strip("[]"), int(port)
+
+
+def check_count(processes: int) -> None:
+    """Refuse no ingest process, and more than a machine has use for."""
+    if not 1 <= processes <= MOST_INGEST:
+        raise BadInput(
+            "platform.ingest_processes",
+            f"{processes} ingest processes cannot be run.",
+            f"Write 1 to {MOST_INGEST}; one for each core that is free is enough.",
+            field="ingest-processes",
+            value=processes,
+        )
 
 
 def check_witnesses() -> None:
@@ -165,13 +185,16 @@ def _web(args: argparse.Namespace, host: str, port: int) -> list[str]:
     return command + (["--ssl-certfile", args.tls_cert, "--ssl-keyfile", args.tls_key] if args.tls_cert else [])
 
 
-def _ingest(args: argparse.Namespace, host: str, port: int) -> list[str]:
-    """The ingest process; the web passes writes on to it where it need not trust a certificate for that."""
+def _ingest(args: argparse.Namespace, host: str, port: int) -> dict[str, list[str]]:
+    """The ingest processes; the web passes writes on to them where it need not trust a certificate for that."""
     command = [sys.executable, "-m", "waystation.cli.main", "ingest", "--host", host, "--port", str(port)]
     if args.tls_cert:
-        return [*command, "--tls-cert", args.tls_cert, "--tls-key", args.tls_key]
-    os.environ["WAYSTATION_INGEST_URL"] = f"http://{_reach(host)}:{port}"
-    return command
+        command += ["--tls-cert", args.tls_cert, "--tls-key", args.tls_key]
+    else:
+        os.environ["WAYSTATION_INGEST_URL"] = f"http://{_reach(host)}:{port}"
+    if args.ingest_processes == 1:
+        return {"ingest": command}
+    return {f"ingest {n + 1}": [*command, "--shared"] for n in range(args.ingest_processes)}
 
 
 def supervise(commands: dict[str, list[str]], guard: last_gasp.Guard | None = None) -> int:

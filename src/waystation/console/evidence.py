@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from waystation import wiring
 from waystation.console.frame import who
 from waystation.evidence import placed, queries
 from waystation.evidence.verifier.one_file import one_file
-from waystation.journeys import evidence_pack
+from waystation.journeys import evidence_pack, exports
 from waystation.journeys.paper.document import bundle
 from waystation.journeys.story import story as story_of
 from waystation.kernel.instants import read_instant
@@ -56,6 +56,7 @@ def evidence(request: HttpRequest) -> HttpResponse:
         "asked": asked,
         "sites": sites,
         "names": {s.pk: s.name for s in sites},
+        "exports": [(kind, words) for kind, (_, _, words) in exports.KINDS.items()],
         "may_pack": by.sites("evidence.pack") != frozenset(),
         "filtered": any(fields.values()) or site is not None,
     }
@@ -136,9 +137,20 @@ def pack(request: HttpRequest) -> HttpResponse:
     site = registry.site(by, asked.get("site", ""))
     by.require("evidence.pack", site.pk)
     start, end = (read_instant(asked.get(name, ""), name, zone=ZoneInfo(site.zone)) for name in ("from", "to"))
-    data = evidence_pack.make(by, site.code, start, end, now=wiring.clock().now(), line_of=wiring.witness_line)
+    data = evidence_pack.make(
+        by, site.code, start, end, now=wiring.clock().now(), line_of=wiring.witness_line, stamper=wiring.time_stamper()
+    )
     name = f"{site.code}-{start:%Y%m%d}-{end:%Y%m%d}"
     return _file(bundle(data, name), f"{name}.zip", "application/zip")
+
+
+def export(request: HttpRequest) -> HttpResponse:
+    """Records of a period as a file; the times are UTC."""
+    by, asked = who(request), request.GET
+    start, end = (read_instant(asked.get(name, ""), name, zone=UTC) for name in ("from", "to"))
+    kind = asked.get("kind", "csv")
+    body = exports.content(by, kind, start, end, now=wiring.clock().now())
+    return _file(body, exports.name_of(kind, start, end), exports.KINDS[kind][1])
 
 
 def _file(content: bytes, name: str, kind: str) -> HttpResponse:

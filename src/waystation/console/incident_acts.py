@@ -13,8 +13,10 @@ from django.views.decorators.http import require_POST
 from waystation import wiring
 from waystation.alarms import actions as alarm_actions
 from waystation.alarms import queries as alarms
+from waystation.console.fields import amount
 from waystation.console.reader import degrees
-from waystation.incidents import actions, queries
+from waystation.incidents import actions, feedback, queries
+from waystation.incidents.rules.feedback import QUESTIONS
 from waystation.journeys import failed_device
 from waystation.journeys.outlook import is_out_of_range
 from waystation.kernel.authority import Authority
@@ -139,6 +141,18 @@ def resolve(request: HttpRequest, key: str) -> HttpResponse:
     outcome = request.POST.get("outcome", "")
     actions.resolve(by, row.pk, outcome=outcome, responder_id=responder, out_of_range=out, now=now)
     messages.success(request, f"{row.name} is resolved.")
+    return _back(row)
+
+
+@require_POST
+def say(request: HttpRequest, key: str) -> HttpResponse:
+    """What the technician says of the repair."""
+    by, row, now = _asked(request, key)
+    answers = {name: request.POST.get(name, "") for name in QUESTIONS}
+    minutes = int(amount(request.POST.get("work_min", "").strip(), "number of minutes"))
+    words = request.POST.get("words", "").strip()
+    feedback.give(by, row.pk, answers, work_min=minutes, words=words, now=now)
+    messages.success(request, "It stands with the repair, and in the summary of its hub.")
     return _back(row)
 
 

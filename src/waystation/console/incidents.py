@@ -19,8 +19,9 @@ from waystation.console.approvals import shown as approval_card
 from waystation.console.candidates import clocks, table
 from waystation.console.reader import of_day
 from waystation.console.told import told
-from waystation.incidents import queries
+from waystation.incidents import feedback, queries, reviews
 from waystation.incidents.rules.closing import OUTCOMES
+from waystation.incidents.rules.feedback import QUESTIONS
 from waystation.journeys.outlook import Outlook, outlook
 from waystation.kernel.authority import Authority
 from waystation.product import queries as product
@@ -93,14 +94,31 @@ def incident(request: HttpRequest, key: str) -> HttpResponse:
         "orders": stock["orders"],
         "moves": moves,
         "holds": [h for h in product.holds(by) if h.incident_id == row.pk],
+        "review": reviews.of_incident(row.pk),
         "outcomes": OUTCOMES,
+        "feedback": _feedback(row, bool(stock["dispatches"])),
         "responder": _names(row),
         "may": {
-            p: by.may(p, row.site_id) for p in ("incidents.work", "product.move", "spares.dispatch", "evidence.read")
+            p: by.may(p, row.site_id)
+            for p in ("incidents.work", "product.move", "spares.dispatch", "evidence.read", "evidence.pack")
         },
         "unanswered": any(a.acked_at is None and a.cleared_at is None for a in alarms.of_incident(row.pk)),
     }
     return render(request, "incidents/incident.html", context)
+
+
+def _feedback(row: Any, had_part: bool) -> dict[str, Any] | None:
+    """The technician's form, and what was said; None before there is anything to say."""
+    if not had_part or (row.service_restored_at is None and row.resolved_at is None):
+        return None
+    said = feedback.newest([row.pk]).get(row.pk, [])
+    names = access.names({one.by_id for one in said})
+    return {
+        "questions": [(name, words, answers) for name, (words, answers) in QUESTIONS.items()],
+        "said": [
+            (names.get(one.by_id, ""), one, [(w, getattr(one, n)) for n, (w, _) in QUESTIONS.items()]) for one in said
+        ],
+    }
 
 
 def _names(row: Any) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,10 +13,12 @@ from django.views.decorators.http import require_POST
 from waystation import wiring
 from waystation.access import queries as access
 from waystation.console.frame import who
+from waystation.fleet import actions as fleet_actions
 from waystation.fleet import queries as fleet
 from waystation.fleet.actions import FUNCTIONS
 from waystation.journeys import launch_site
 from waystation.journeys.launch_site import SIGNED, Readiness
+from waystation.kernel.instants import read_instant
 from waystation.registry import queries as registry
 
 SECTION = "/onboarding/"
@@ -62,6 +65,8 @@ def onboarding(request: HttpRequest, code: str) -> HttpResponse:
         "items": sorted(items, key=lambda i: i["shown"]),
         "open_count": len(still),
         "conditions": [(c.capitalize(), [o for o in held.obstacles if o.condition == c]) for c in CONDITIONS],
+        "absent": [(n, _thing(n)) for n, state in held.facts.components.items() if state == "absent"],
+        "may_waive": by.may("service_levels.waive", site.pk),
         "functions": [(f, signed.get(f)) for f in FUNCTIONS],
         "signed_all": len(signed) == len(FUNCTIONS),
         "may_record": by.may("fleet.onboard", site.pk),
@@ -151,6 +156,17 @@ def sign(request: HttpRequest, code: str) -> HttpResponse:
     site, function = registry.site(who(request), code), request.POST.get("function", "")
     launch_site.sign(who(request), site.pk, function, now=wiring.clock().now())
     messages.success(request, f"You signed {site.name} for {function}.")
+    return HttpResponseRedirect(f"/onboarding/{code}/")
+
+
+@require_POST
+def waive(request: HttpRequest, code: str) -> HttpResponse:
+    """Let the site be without a component until a day."""
+    site, asked = registry.site(who(request), code), request.POST
+    until = read_instant(asked.get("until", ""), "until", zone=ZoneInfo(site.zone))
+    component, reason, now = asked.get("component", ""), asked.get("reason", ""), wiring.clock().now()
+    row = fleet_actions.waive_component(who(request), site.pk, component, reason=reason, until=until, now=now)
+    messages.success(request, f"{_thing(row.expected).capitalize()} is waived until {until:%d %b %Y}.")
     return HttpResponseRedirect(f"/onboarding/{code}/")
 
 

@@ -15,6 +15,7 @@ from waystation.console.drawing.marks import allowance_bar, event_line, outcome_
 from waystation.console.drawing.site_map import Place, site_map
 from waystation.console.frame import who
 from waystation.journeys.overview import PERIODS, Overview, overview
+from waystation.journeys.record_quality import record_quality
 from waystation.journeys.targets import targets
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotFound
@@ -67,6 +68,15 @@ def class_targets(request: HttpRequest) -> HttpResponse:
     found = targets(by, period, now=wiring.clock().now())
     periods = [(key, label) for key, (label, _) in PERIODS.items()]
     return render(request, "service_levels/targets.html", {"section": SECTION, "found": found, "periods": periods})
+
+
+def record(request: HttpRequest) -> HttpResponse:
+    """Excursions, their time, calibration adherence and completeness, by class and by site."""
+    found = record_quality(who(request), request.GET.get("period", "month"), now=wiring.clock().now())
+    periods = [(key, label) for key, (label, _) in PERIODS.items()]
+    tables = [("By class", found.classes), ("By site, the least complete first", found.sites)]
+    context = {"section": SECTION, "found": found, "periods": periods, "tables": tables}
+    return render(request, "service_levels/record.html", context)
 
 
 def _numbers(found: Overview, question: str) -> list[Any]:

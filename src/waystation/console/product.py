@@ -15,12 +15,14 @@ from django.views.decorators.http import require_POST
 
 from waystation import wiring
 from waystation.access import queries as access
+from waystation.console.fields import number, read_day, read_uuid, words
 from waystation.console.incident_acts import celsius
 from waystation.journeys.exposure import lots_with_exposure
 from waystation.kernel.authority import Authority
 from waystation.kernel.instants import read_instant
 from waystation.kernel.refusals import BadInput, NotAllowed, NotFound
 from waystation.product.actions import holds
+from waystation.registry import actions as inventory
 from waystation.registry import queries as registry
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.actions import backup, care, hand
@@ -168,7 +170,7 @@ def logger_file(request: HttpRequest, space_id: UUID) -> HttpResponse:
 
 def _until(request: HttpRequest) -> date | None:
     text = request.POST.get("certificate_until", "").strip()
-    return _day(text) if text else None
+    return read_day(text, "certificate_until") if text else None
 
 
 def _local_instant(text: str, zone: str, now: datetime) -> datetime:
@@ -177,16 +179,6 @@ def _local_instant(text: str, zone: str, now: datetime) -> datetime:
         return now
     at = read_instant(text, "observed_at", zone=ZoneInfo(zone))
     return min(at, now) if at - now < timedelta(minutes=1) else at
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise BadInput(
-            "page.date", f"{text!r} is no date.", "Write the date on the certificate, for example 2027-06-30.",
-            field="certificate_until",
-        ) from None  # fmt: skip
 
 
 @require_POST
@@ -200,3 +192,19 @@ def decide_doubt(request: HttpRequest, doubt_id: UUID) -> HttpResponse:
     words = "failed" if row.decision == "sensor_failed" else "is believed"
     messages.success(request, f"{row.sensor.name} {words}. Minutes that were out of range stay out.")
     return HttpResponseRedirect(f"/spaces/{row.sensor.space_id}/" if row.sensor.space_id else "/")
+
+
+@require_POST
+def let_stand(request: HttpRequest) -> HttpResponse:
+    """QA's decision how long a probe's reading stands for the time after it."""
+    key = read_uuid(request.POST.get("sensor", ""), "sensor")
+    row = inventory.let_stand(
+        request.authority,  # type: ignore[attr-defined]
+        key,
+        int(number(request, "hold_s")),
+        now=wiring.clock().now(),
+        reason=words(request, "reason"),
+    )
+    held = f"{row.hold_s} s" if row.hold_s else "1.5 intervals"
+    messages.success(request, f"A reading of {row.name} stands for {held}.")
+    return HttpResponseRedirect(f"/spaces/{row.space_id}/" if row.space_id else "/")

@@ -74,6 +74,12 @@ def degrees(value_c: float, decimals: int = 1) -> str:
     return f"{from_celsius(value_c, unit):.{decimals}f}{NO_BREAK}°{unit.upper()}"
 
 
+def degrees_between(span_c: float, decimals: int = 1) -> str:
+    """A difference of temperatures in the reader's unit, with the unit."""
+    unit = taste().unit
+    return f"{span_c * (1.8 if unit == 'f' else 1.0):.{decimals}f}{NO_BREAK}°{unit.upper()}"
+
+
 def in_own_unit(text: str) -> str:
     """A sentence with its degrees Celsius in the reader's unit; slopes per hour convert as differences."""
     if taste().unit == "c":

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from waystation import wiring
 from waystation.access import actions as access
+from waystation.console.fields import day, number, read_uuid, words
 from waystation.console.frame import who
+from waystation.journeys import replay as replays
 from waystation.journeys import set_up as journey
 from waystation.kernel.authority import Authority
-from waystation.kernel.refusals import BadInput
 from waystation.registry import actions as registry
+from waystation.registry import queries
 from waystation.spares.actions import setup as spares
-from waystation.telemetry.actions import care
+from waystation.telemetry.actions import probes
 
 HERE = "/set-up/"
 SHOWN = 50  # probes on one page; the rest is counted
@@ -32,23 +34,50 @@ def set_up(request: HttpRequest) -> HttpResponse:
 
 def _context(by: Authority) -> dict[str, Any]:
     held = journey.waiting(by, wiring.clock().now())
-    probes = list(held.uncertified)
+    uncertified = list(held.uncertified)
     return {
         "section": HERE,
         "held": held,
-        "probes": probes[:SHOWN],
-        "more": len(probes) - SHOWN,
+        "probes": uncertified[:SHOWN],
+        "more": len(uncertified) - SHOWN,
+        "may_write": by.may("registry.write"),
         "may_approve": by.may("registry.approve_profile"),
         "may_plan": by.may("planning.approve"),
-        "calibrates": {s.pk for s in probes if by.may("telemetry.calibrate", s.site_id)},
+        "calibrates": {s.pk for s in uncertified if by.may("telemetry.calibrate", s.site_id)},
     }
 
 
 @require_POST
 def approve_profile(request: HttpRequest, key: UUID) -> HttpResponse:
     """QA's word on an edition."""
-    row = registry.approve_profile(who(request), key, now=wiring.clock().now(), reason=_words(request, "reason"))
+    row = registry.approve_profile(who(request), key, now=wiring.clock().now(), reason=words(request, "reason"))
     return _back(request, f"{row.name}, edition {row.edition}, is approved.")
+
+
+def replay_profile(request: HttpRequest, key: UUID) -> HttpResponse:
+    """What an edition would have said of the last 30 days, space by space, before anybody approves it."""
+    by, now = who(request), wiring.clock().now()
+    profile, of = queries.profile(key), request.GET.get("of", "")
+    spaces = replays.spaces_for(by, profile, read_uuid(of, "of") if of else None)
+    page = Paginator(spaces, replays.AT_ONCE).get_page(request.GET.get("page"))
+    context = {
+        "section": HERE,
+        "profile": profile,
+        "of": of,
+        "others": [row for row in replays.profiles_in_use(by) if row.pk != profile.pk],
+        "page": page,
+        "rows": replays.replay(by, key, list(page), now=now),
+        "start": now - replays.LOOK,
+        "now": now,
+    }
+    return render(request, "fleet/replay.html", context)
+
+
+@require_POST
+def add_profile(request: HttpRequest, code: str) -> HttpResponse:
+    """One of the profiles that come with the platform becomes a record; QA's word is still missing."""
+    row = registry.add_shipped_profile(who(request), code, now=wiring.clock().now())
+    return _back(request, f"{row.name} is added. It proves nothing before QA approves it.")
 
 
 @require_POST
@@ -61,22 +90,22 @@ def publish_template(request: HttpRequest, key: UUID) -> HttpResponse:
 @require_POST
 def approve_chain(request: HttpRequest, key: UUID) -> HttpResponse:
     """The chain of a class is pre-approved."""
-    row = spares.approve_chain(who(request), key, now=wiring.clock().now(), reason=_words(request, "reason"))
+    row = spares.approve_chain(who(request), key, now=wiring.clock().now(), reason=words(request, "reason"))
     return _back(request, f"The chain of class {row.service_class} is approved.")
 
 
 @require_POST
 def bind_probe(request: HttpRequest, key: UUID) -> HttpResponse:
     """A probe with its certificate becomes what a sensor reads through."""
-    row = care.bind_probe(
+    row = probes.bind_probe(
         who(request),
         key,
-        probe_serial=_words(request, "probe_serial"),
-        certificate=_words(request, "certificate"),
-        laboratory=_words(request, "laboratory"),
-        valid_from=_day(request, "valid_from"),
-        valid_until=_day(request, "valid_until"),
-        uncertainty_c=_number(request, "uncertainty_c"),
+        probe_serial=words(request, "probe_serial"),
+        certificate=words(request, "certificate"),
+        laboratory=words(request, "laboratory"),
+        valid_from=day(request, "valid_from"),
+        valid_until=day(request, "valid_until"),
+        uncertainty_c=number(request, "uncertainty_c"),
         now=wiring.clock().now(),
     )
     return _back(request, f"Probe {row.probe_serial} is bound to {row.sensor.code}.")
@@ -91,36 +120,6 @@ def welcome(request: HttpRequest, key: UUID) -> HttpResponse:
     return render(request, "fleet/set_up.html", _context(by) | {"link": link, "invited": key}, status=201)
 
 
-def _back(request: HttpRequest, words: str) -> HttpResponse:
-    messages.success(request, words)
+def _back(request: HttpRequest, said: str) -> HttpResponse:
+    messages.success(request, said)
     return HttpResponseRedirect(HERE)
-
-
-def _words(request: HttpRequest, name: str) -> str:
-    found = request.POST.get(name, "").strip()
-    if not found:
-        said = name.replace("_", " ")
-        raise BadInput("registry.value", f"The {said} is missing.", "Write it, then send again.", field=name, value="")
-    return found
-
-
-def _day(request: HttpRequest, name: str) -> datetime:
-    try:
-        day = date.fromisoformat(_words(request, name))
-    except ValueError:
-        raise BadInput(
-            "registry.value",
-            f"{request.POST[name]!r} is no date.",
-            "Write it as 2027-06-30.",
-            field=name,
-            value=request.POST[name],
-        ) from None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _number(request: HttpRequest, name: str) -> float:
-    text = _words(request, name).replace(",", ".")
-    try:
-        return float(text)
-    except ValueError:
-        raise BadInput("registry.value", f"{text!r} is no number.", "Write 0.2.", field=name, value=text) from None

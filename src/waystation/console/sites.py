@@ -19,12 +19,15 @@ from waystation.console.drawing.space_chart import space_chart
 from waystation.console.frame import who
 from waystation.console.product import inside
 from waystation.console.reader import degrees, in_own_unit
+from waystation.fleet.upkeep import Asked
+from waystation.journeys import maintenance
 from waystation.journeys.assessment import all_lines, as_csv, assess, blanks
 from waystation.journeys.exposure import LONGEST_LOOK
 from waystation.kernel.instants import read_instant
 from waystation.kernel.refusals import NotFound
 from waystation.kernel.units import duration_text
 from waystation.registry import queries as registry
+from waystation.service_levels import sessions
 from waystation.telemetry import queries as telemetry
 from waystation.telemetry.charting import Chart, chart_of
 from waystation.telemetry.last_day import last_day
@@ -84,6 +87,8 @@ def site(request: HttpRequest, code: str) -> HttpResponse:
         "view": view,
         "groups": groups,
         "blanks": blanks(groups),
+        "vendors_in": sessions.sessions(who(request), sessions.Asked(site=code, standing="open")),
+        "work": maintenance.page(who(request), Asked(standing="open"), code, now, most=5),
         "days": [(UUID(key), row_bar(day, zone)) for key, day in last_day([row.pk], now, [row.pk]).spaces.items()],
     }
     return render(request, "registry/site.html", context | waiting_series(who(request), row.pk, now))
@@ -118,6 +123,7 @@ def space(request: HttpRequest, code: str, space_code: str) -> HttpResponse:
         "view": view,
         "chart": chart,
         "figure": figure,
+        "drawn": chart,
         "words": words,
         "period": period,
         "periods": [(key, label) for key, (label, _) in PERIODS.items()],

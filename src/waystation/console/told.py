@@ -64,7 +64,11 @@ WORDS: Mapping[str, Callable[[Said], tuple[str, str]]] = {
     "incidents.resolved": lambda d: ("Resolved:", str(d.get("outcome", "")).replace("_", " ")),
     "incidents.assigned": _plain("", "Responder or owner named"),
     "incidents.attached": lambda d: ("", f"{str(d.get('kind', '')).capitalize()} joined"),
-    "incidents.reviewed": lambda d: ("Reviewed:", str(d.get("root_cause", ""))),
+    "incidents.review_opened": _plain("Review opened"),
+    "incidents.review_written": _plain("", "Review written"),
+    "incidents.review_action_added": _plain("", "Review: an action named"),
+    "incidents.review_action_done": _plain("", "Review: an action done"),
+    "incidents.reviewed": _plain("Reviewed", "and signed"),
     "alarms.raised": lambda d: ("Alarm:", what(str(d.get("rule", "")))),
     "alarms.changed": lambda d: (
         "",

@@ -21,7 +21,7 @@ from waystation.simulator.gate import NewSite
 from waystation.simulator.player import Player
 from waystation.simulator.work import Work
 from waystation.telemetry import queries as telemetry
-from waystation.telemetry.actions import care, hand
+from waystation.telemetry.actions import care, hand, probes
 
 START = datetime(2026, 11, 17, 6, 0, tzinfo=UTC)
 END = START + timedelta(days=1)
@@ -189,7 +189,7 @@ class Day:
         self, code: str, serial: str, certificate: str, until: datetime, now: datetime, valid: dict[str, Any]
     ) -> None:
         quality = self.player.who("lucia-ferrer")
-        care.bind_probe(
+        probes.bind_probe(
             quality,
             self.built.sensors[code],
             probe_serial=serial,

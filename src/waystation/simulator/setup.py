@@ -22,7 +22,7 @@ from waystation.registry import actions as registry
 from waystation.simulator.gateways import device_key
 from waystation.simulator.network import DevicePlan, Network, SensorPlan, SitePlan, SpacePlan
 from waystation.simulator.week import hours_record, record_of, spans_of
-from waystation.telemetry.actions import care
+from waystation.telemetry.actions import probes
 
 REPORT_S = 300  # gateways send every five minutes while nothing is wrong, every minute while something is
 _VENDOR = ("code", "name", "kind", "email", "response_h", "contract_until", "certificate_until", "phone")
@@ -257,7 +257,7 @@ class _Builder:
                     self._built.refused.append((sensor.code, refusal))
 
     def _bind(self, by: Authority, sensor: SensorPlan, probe: Mapping[str, Any]) -> None:
-        care.bind_probe(
+        probes.bind_probe(
             by,
             self._built.sensors[sensor.code],
             probe_serial=probe["serial"],

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from ninja import Schema
+from pydantic import AwareDatetime
 
 from waystation.api.reading import Body
 
@@ -174,7 +175,7 @@ class NeedIn(Body):
     incident_id: UUID
     site_id: UUID
     part_id: UUID
-    limit_at: datetime | None = None
+    limit_at: AwareDatetime | None = None
     incident_name: str = ""
     product_at_stake: bool = True
     revision: str = ""
@@ -229,7 +230,7 @@ class CourierIn(Schema):
     event_id: str
     label: str
     kind: str
-    observed_at: datetime
+    observed_at: AwareDatetime
 
 
 class CourierOut(Schema):
@@ -253,7 +254,7 @@ class ReturnIn(Schema):
 
     incident_id: UUID | None = None
     to_hub_id: UUID | None = None
-    due_at: datetime | None = None
+    due_at: AwareDatetime | None = None
     reason: str = ""
 
 
@@ -275,7 +276,7 @@ class ScanIn(Schema):
     client_id: str
     verb: str
     code: str
-    scanned_at: datetime
+    scanned_at: AwareDatetime
     hub_id: UUID | None = None
     note: str = ""
 
@@ -308,7 +309,7 @@ class OrderIn(Schema):
 
     reference: str = ""
     reason: str = ""
-    promised_at: datetime | None = None
+    promised_at: AwareDatetime | None = None
 
 
 class OrderOut(Schema):

@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,37 +17,32 @@ LEASES = "evidence_loopbeat"
 SQLITE, POSTGRESQL = "database.sqlite3", "database.dump"
 
 
-def snapshot(entry: dict[str, Any], folder: Path) -> str:
-    """Write a consistent snapshot of a Django database entry; returns the file's name.
+def copy(entry: dict[str, Any], folder: Path) -> Path:
+    """Write a consistent snapshot of a SQLite entry of Django; returns the file.
 
     The loops' leases and beats stay behind: they are of this machine.
     """
-    if entry["ENGINE"].endswith("sqlite3"):
-        with closing(sqlite3.connect(entry["NAME"])) as source, closing(sqlite3.connect(folder / SQLITE)) as target:
-            source.backup(target)
-            target.execute(f"DELETE FROM {LEASES}")
-            target.commit()
-            target.execute("PRAGMA journal_mode=DELETE")
-        return SQLITE
-    tool = _tool("pg_dump")
-    _call(
-        [
-            tool,
-            "-Fc",
-            f"--exclude-table-data={LEASES}",
-            "--no-owner",
-            "--no-privileges",
-            "-f",
-            str(folder / POSTGRESQL),
-            *_where(entry),
-        ],
-        entry,
-    )
-    return POSTGRESQL
+    made = folder / SQLITE
+    with closing(sqlite3.connect(entry["NAME"])) as source, closing(sqlite3.connect(made)) as target:
+        source.backup(target)
+        target.execute(f"DELETE FROM {LEASES}")
+        target.commit()
+        target.execute("PRAGMA journal_mode=DELETE")
+    return made
 
 
-def bring_back(entry: dict[str, Any], dump: Path) -> None:
-    """Restore a PostgreSQL dump into the database of this entry, which must hold no tables."""
+def dump(entry: dict[str, Any], folder: Path, snapshot: str, apart: Sequence[str]) -> None:
+    """Dump a PostgreSQL entry as an exported snapshot sees it, without the rows of some tables and the leases."""
+    left = [f"--exclude-table-data={table}" for table in (LEASES, *apart)]
+    words = [_tool("pg_dump"), "-Fc", f"--snapshot={snapshot}", *left, "--no-owner", "--no-privileges"]
+    _call([*words, "-f", str(folder / POSTGRESQL), *_where(entry)], entry)
+
+
+def bring_back(entry: dict[str, Any], made: Path, fill: Callable[[], None]) -> None:
+    """Restore a PostgreSQL dump into the database of this entry, which must hold no tables.
+
+    `fill` writes the rows of the tables that stand apart: after the dump's rows, before constraints and indexes.
+    """
     psql, tool = _tool("psql"), _tool("pg_restore")
     count = _call(
         [psql, "-At", "-c", "SELECT count(*) FROM pg_tables WHERE schemaname='public'", *_where(entry)], entry
@@ -58,19 +53,11 @@ def bring_back(entry: dict[str, Any], dump: Path) -> None:
             f"The database {entry['NAME']} holds {count.strip()} tables.",
             "Make an empty database and name it with --database-url.",
         )
-    _call(
-        [
-            tool,
-            "--no-owner",
-            "--no-privileges",
-            "--exit-on-error",
-            "-d",
-            *_where(entry)[-1:],
-            *_where(entry)[:-1],
-            str(dump),
-        ],
-        entry,
-    )
+    *where, name = _where(entry)
+    words = [tool, "--no-owner", "--no-privileges", "--exit-on-error", "-d", name, *where, str(made)]
+    _call([*words, "--section=pre-data", "--section=data"], entry)
+    fill()
+    _call([*words, "--section=post-data"], entry)
 
 
 def integrity(path: Path) -> list[str]:
@@ -100,9 +87,13 @@ def heads(path: Path) -> dict[str, dict[int, bytes]]:
 
 
 def segments(path: Path) -> dict[str, str]:
-    """Path and digest of every segment that a SQLite snapshot refers to."""
+    """Path and digest of every file of sealed readings that a SQLite snapshot refers to, of an older version too."""
     with closing(_reader(path)) as held:
-        return dict(held.execute("SELECT path, sha256 FROM telemetry_segment"))
+        found = dict(held.execute("SELECT path, sha256 FROM telemetry_segment"))
+        columns = {row[1] for row in held.execute("PRAGMA table_info(telemetry_segment)")}
+        if "reduced_path" in columns:
+            found |= dict(held.execute("SELECT reduced_path, reduced_sha256 FROM telemetry_segment"))
+    return {name: digest for name, digest in found.items() if name}
 
 
 def _reader(path: Path) -> sqlite3.Connection:

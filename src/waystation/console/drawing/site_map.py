@@ -30,8 +30,18 @@ class Place:
     url: str = ""
 
 
-def site_map(places: Sequence[Place], words: str) -> SafeString:
-    """Quiet sites as dots, hubs as squares, sites with a state as its shape with their name."""
+@dataclass(frozen=True, slots=True)
+class Spoke:
+    """A hub and a site that it serves, by latitude and longitude; solid where nine of ten come in time."""
+
+    hub: tuple[float, float]
+    site: tuple[float, float]
+    in_time: bool
+    words: str
+
+
+def site_map(places: Sequence[Place], words: str, spokes: Sequence[Spoke] = ()) -> SafeString:
+    """Quiet sites as dots, hubs as squares, sites with a state as its shape with their name; spokes lie below."""
     if not places:
         return SafeString("")
     at = _projection(places)
@@ -41,12 +51,19 @@ def site_map(places: Sequence[Place], words: str) -> SafeString:
     taken = [_box(x - 7, x + 7, y) for x, y in (at(p.lat, p.lon) for p in loud)]
     marks = format_html_join("", "{}", ((_loud(p, *at(p.lat, p.lon), taken),) for p in loud))
     return format_html(
-        '<svg class="fig" viewBox="0 0 307 244" role="img" aria-label="{}">{}{}{}</svg>',
+        '<svg class="fig" viewBox="0 0 307 244" role="img" aria-label="{}">{}{}{}{}</svg>',
         words,
         _grid(places),
+        format_html_join("", "{}", ((_spoke(s, at(*s.hub), at(*s.site)),) for s in spokes)),
         dots,
         marks,
     )
+
+
+def _spoke(spoke: Spoke, hub: tuple[float, float], site: tuple[float, float]) -> SafeString:
+    css = "p2" if spoke.in_time else "waits"
+    drawn = '<path class="{}" d="M{} {}L{} {}"><title>{}</title></path>'
+    return format_html(drawn, css, *hub, *site, spoke.words)
 
 
 def _bounds(places: Sequence[Place]) -> tuple[float, float, float, float]:

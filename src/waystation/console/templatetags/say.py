@@ -72,6 +72,24 @@ def day_clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
 
 
 @register.filter
+def day_only(at: datetime | None, zone: str = "UTC") -> SafeString | str:
+    """`18 Nov 2026` in the zone, with the UTC instant on hover."""
+    return _time(at, zone, "{0.day} {0:%b %Y}")
+
+
+@register.filter
+def share(value: float | None) -> str:
+    """A share from 0 to 1 as a percentage with one decimal; None is the word unknown."""
+    return UNKNOWN if value is None else f"{value * 100:.1f}{NO_BREAK}%"
+
+
+@register.filter
+def points(value: float) -> str:
+    """A difference of two shares in percentage points, with its sign."""
+    return f"{value * 100:+.1f}"
+
+
+@register.filter
 def weekday_clock(at: datetime | None, zone: str = "UTC") -> SafeString | str:
     """`Wed 03:12` in the zone, with the UTC instant on hover."""
     return _time(at, zone, "{0:%a} {1}")
