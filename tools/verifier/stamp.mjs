@@ -1,0 +1,60 @@
+// The time-stamp of the head (RFC 3161): read as DER, its signature checked with the certificates that the auditor pinned.
+import { X509Certificate, createHash, verify } from "node:crypto";
+import { Refused, sha256 } from "./archive.mjs";
+
+const HASHES = { "2.16.840.1.101.3.4.2.1": "sha256", "2.16.840.1.101.3.4.2.2": "sha384", "2.16.840.1.101.3.4.2.3": "sha512" };
+
+/** The value at a place: tag, its whole bytes, its content, and its parts when it is constructed. */
+function der(data, at = 0) {
+  let size = data[at + 1], body = at + 2;
+  if (size & 0x80) {
+    const count = size & 0x7f;
+    if (count < 1 || count > 4) throw new Error("a length cannot be read");
+    size = data.readUIntBE(body, count);
+    body += count;
+  }
+  if (!(body + size <= data.length)) throw new Error("it ends inside a value");
+  const one = { tag: data[at], bytes: data.subarray(at, body + size), content: data.subarray(body, body + size), next: body + size };
+  if (one.tag & 0x20) for (one.parts = [], at = body; at < body + size; at = one.parts.at(-1).next) one.parts.push(der(data, at));
+  return one;
+}
+
+function oid({ tag, content }) {
+  if (tag !== 6) throw new Error("no object identifier");
+  const found = [Math.floor(content[0] / 40), content[0] % 40];
+  let n = 0;
+  for (const byte of content.subarray(1)) { n = n * 128 + (byte & 0x7f); if (!(byte & 0x80)) { found.push(n); n = 0; } }
+  return found.join(".");
+}
+
+/** When the head was stamped, and whether a pinned certificate vouches; null when there is no stamp and none is demanded. */
+export function stamp(members, head, trust) {
+  const held = members.get("timestamp.tsr");
+  if (!held) {
+    if (trust.stampers.length) throw new Refused("timestamp.tsr", "is missing, and your trust file demands it");
+    return null;
+  }
+  try { return read(held, head, trust); }
+  catch (error) { throw error instanceof Refused ? error : new Refused("timestamp.tsr", error.message); }
+}
+
+function read(held, head, trust) {
+  const reply = der(held);
+  if (reply.next !== held.length || reply.parts[0].parts[0].content[0] > 1) throw new Error("it is no granted time-stamp");
+  const signed = reply.parts[1].parts[1].parts[0].parts, [, , wrapped] = signed, info = signed.at(-1).parts[0].parts;
+  if (oid(wrapped.parts[0]) !== "1.2.840.113549.1.9.16.1.4") throw new Error("it holds no time-stamp");
+  const token = wrapped.parts[1].parts[0].content, tst = der(token).parts;
+  if (oid(tst[2].parts[0].parts[0]) !== "2.16.840.1.101.3.4.2.1" || !tst[2].parts[1].content.equals(sha256(head.text))) throw new Error("it is of another head");
+  const digest = HASHES[oid(info[2].parts[0])], attributes = info.find((p) => p.tag === 0xa0);
+  const own = attributes.parts.find((a) => oid(a.parts[0]) === "1.2.840.113549.1.9.4")?.parts[1].parts[0].content;
+  if (!digest || !own?.equals(createHash(digest).update(token).digest())) throw new Error("its signature is about other content");
+  const whole = Buffer.from(attributes.bytes), signature = info.slice(info.indexOf(attributes) + 1).find((p) => p.tag === 4).content;
+  whole[0] = 0x31;
+  const text = tst[4].content.toString("latin1"), [, ...t] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z$/.exec(text) ?? [];
+  if (t.length !== 6) throw new Error("its time cannot be read");
+  const at = `${t[0]}-${t[1]}-${t[2]}T${t[3]}:${t[4]}:${t[5]}Z`;
+  const signer = trust.stampers.map((c) => new X509Certificate(c)).find((c) => verify(digest, whole, c.publicKey, signature));
+  if (trust.stampers.length && !signer) throw new Error("none of the certificates that you pinned signed it");
+  if (signer && !(Date.parse(signer.validFrom) <= Date.parse(at) && Date.parse(at) <= Date.parse(signer.validTo))) throw new Error("the certificate was not valid then");
+  return { at, vouched: signer !== undefined };
+}
