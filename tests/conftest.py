@@ -7,21 +7,27 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from waystation import wiring
 from waystation.access import actions as access
 from waystation.access import queries
 from waystation.access.models import Person
+from waystation.evidence import keys
 from waystation.kernel.authority import Authority
 from waystation.kernel.clock import FastClock
+from waystation.telemetry import stores
 
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
-settings.load_profile("house")
+hypothesis_settings.register_profile(
+    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+hypothesis_settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -93,6 +99,23 @@ def signed_in(person: PeopleMaker) -> Callable[..., Client]:
 
 
 @pytest.fixture
+def folder(tmp_path: Path, settings: Any) -> Iterator[Path]:
+    """An installation's folder of the test's own: keys, tiles and telemetry."""
+    settings.DATA = tmp_path
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "log_key").write_text("11" * 32)
+    _forget()
+    yield tmp_path
+    _forget()
+
+
+def _forget() -> None:
+    """What the process remembers of a folder."""
+    keys._read.cache_clear()
+    stores._log.cache_clear()
+
+
+@pytest.fixture
 def real_file(tmp_path: Path, transactional_db: None) -> Iterator[None]:
     """SQLite races are run on a file with its journal, as in production; PostgreSQL is one already."""
     if connection.vendor != "sqlite":
@@ -115,3 +138,8 @@ def real_file(tmp_path: Path, transactional_db: None) -> Iterator[None]:
 def pytest_report_header() -> str:
     """Which database this run uses."""
     return f"database: {os.environ.get('WAYSTATION_TEST_VENDOR', 'sqlite')}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The stories first: they are the longest. The browser's last: it keeps an event loop running in its worker."""
+    items.sort(key=lambda item: ("browser" in item.path.parts) - ("stories" in item.path.parts))

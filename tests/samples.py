@@ -104,3 +104,10 @@ def a_sensor(space: m.Space, code: str = "probe-1", **changes: Any) -> m.Sensor:
     return m.Sensor.objects.get_or_create(
         code=f"{space.site.code}.{space.code}.{code}", defaults={"site": space.site, "space": space} | values
     )[0]
+
+
+def two_paths(site: m.Site) -> None:
+    """A primary by fibre and a backup by radio, of two providers."""
+    for path, medium, code in (("primary", "fibre", "iberlink"), ("backup", "lte", "nevasur")):
+        vendor = m.Vendor.objects.get_or_create(code=code, defaults={"name": code, "kind": "carrier"})[0]
+        m.Circuit.objects.create(site=site, code=f"{site.code}-{path}", vendor=vendor, path=path, medium=medium)

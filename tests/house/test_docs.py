@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import ROOT
 from waystation.cli.main import COMMANDS, module_of
+from waystation.edge.main import parser as agent_parser
 
 BLOCK = re.compile(r"^```([a-z]+)( no-run)?[^\n]*\n(.*?)^```$", re.M | re.S)
 KNOWN = {"git", "cd", "."}  # what every machine has and no test should do
@@ -79,6 +80,8 @@ def _wrong(words: list[str]) -> str:
         return next((f"no target {w}" for w in asked if w not in targets), "")
     if name == "waystation":
         return _wrong_words(words[1:])
+    if name == "waystation-edge":
+        return _wrong_option(words[1:], agent_parser())
     if name in ("python", "python3"):
         script = next((w for w in words[1:] if w.endswith(".py")), "")
         module = words[words.index("-m") + 1].split(".")[0] if "-m" in words else ""
@@ -97,8 +100,15 @@ def _wrong_words(words: list[str]) -> str:
     module = importlib.import_module(module_of(words[0]))
     parser = argparse.ArgumentParser()
     module.configure(parser)
+    return _wrong_option(words, parser)
+
+
+def _wrong_option(words: list[str], parser: argparse.ArgumentParser) -> str:
     known = parser.format_help() + "".join(_help_below(parser))
-    return next((f"no option {w}" for w in words if w.startswith("--") and w.partition("=")[0] not in known), "")
+    wrong = [w for w in words if w.startswith("--") and w.partition("=")[0] not in known]
+    if words and not words[0].startswith("-") and parser.prog == "waystation-edge" and f" {words[0]} " not in known:
+        return f"no verb {words[0]}"
+    return f"no option {wrong[0]}" if wrong else ""
 
 
 def _help_below(parser: argparse.ArgumentParser) -> list[str]:
@@ -112,7 +122,15 @@ def _help_below(parser: argparse.ArgumentParser) -> list[str]:
 
 @pytest.mark.parametrize(
     "words",
-    ["make coffee", "waystation brew", "waystation doctor --loud", "python3 tools/nothing.py", "curl example.org"],
+    [
+        "waystation-edge fly",
+        "waystation-edge run --fast",
+        "make coffee",
+        "waystation brew",
+        "waystation doctor --loud",
+        "python3 tools/nothing.py",
+        "curl example.org",
+    ],
 )
 def test_what_does_not_exist_is_found(words: str) -> None:
     """The check itself can fail."""

@@ -36,8 +36,10 @@ BULK_EXEMPT = {
     "evidence/outbox.py": "attempts at sending are rows of their own",
     "evidence/sequencer.py": "gives positions to entries that `record` wrote",
     "evidence/subscriptions.py": "turns and progress of webhooks; the subscription itself goes through `record`",
+    "telemetry/taken.py": "what is remembered of uplinks is no record; the readings stand in the log",
     "telemetry/hours.py": "kept hours are derived: readings and entries say them again, and no record rests on them",
     "evidence/witnesses.py": "lines are the witnesses' own word, and how it stands with each is no record",
+    "evidence/stamps.py": "answers are the authority's own word, and how it stands with it is no record",
     "evidence/webhooks.py": "puts events that `record` wrote into the outbox",
 }
 
@@ -179,9 +181,11 @@ def test_migrations_match_the_models() -> None:
 
 
 def test_the_site_agent_needs_no_django() -> None:
-    """The agent's rules import where Django cannot be imported."""
-    code = "import sys; sys.modules['django'] = None; import waystation.edge"
-    assert _run(sys.executable, "-c", code).returncode == 0
+    """The agent imports where neither Django nor NumPy can be imported."""
+    code = "import sys; sys.modules['django'] = sys.modules['numpy'] = None; import waystation.edge."
+    for module in ("agent", "main"):
+        done = _run(sys.executable, "-c", code + module)
+        assert done.returncode == 0, done.stderr
 
 
 def test_every_command_has_a_module_with_one_line_of_help() -> None:
@@ -244,7 +248,8 @@ def test_the_reference_is_what_the_source_says() -> None:
 
 
 ROW = re.compile(
-    r"def test_((?:arc|drf|wan|pwr|tel|evd|alr|sla|onb|run|hub|cls|siz|stk|ful|rev|off|int|jnt|qal|sec|ven)_\d\d)_"
+    r"def test_((?:arc|drf|wan|pwr|tel|evd|alr|sla|onb|run|hub|cls|siz|stk|ful|rev|off|int|jnt|qal|sec|ven"
+    r"|dem|lrn|met)_\d\d)_"
 )
 
 

@@ -76,6 +76,18 @@ def _structures() -> Check:
     return _each(lambda seed: restructure(seed, whole))
 
 
+def _second_flips() -> Check:
+    from tests.rooms.evidence.second import both_refuse, flips
+
+    return lambda seed: both_refuse(flips(seed * 500, 500), one_member=True)
+
+
+def _second_structures() -> Check:
+    from tests.rooms.evidence.second import both_refuse, structures
+
+    return lambda seed: both_refuse(structures(seed * 100, 100), one_member=False)
+
+
 def _log() -> Check:
     from tests.rooms.telemetry.test_log import crash_history
 
@@ -182,6 +194,13 @@ def _crashes() -> Check:
     return one
 
 
+def _network() -> Check:
+    """An agent behind packets that are lost, late and cut off; needs root and `ip`."""
+    from tests.soak.network import history
+
+    return _each(history)
+
+
 ROWS = ("sqlite", "postgresql")
 PARTS = {
     part.name: part
@@ -192,6 +211,8 @@ PARTS = {
         Part("leases", "one driver at a time, a dead one followed within a minute", 1_000_000, _leases),
         Part("flips", "a changed byte of a pack is refused, its member named", 10_000, _flips),
         Part("structures", "a changed structure of a pack is refused, a member named", 500, _structures),
+        Part("second_flips", "both verifiers refuse a changed byte and name the same member", 10_000, _second_flips),
+        Part("second_structures", "both verifiers refuse a changed structure", 500, _second_structures),
         Part("log", "crash points of the telemetry log lose no acknowledged frame", 10_000, _log),
         Part("drivers", "a recorded step of a run is never repeated", 10_000, _drivers, ROWS),
         Part("reservations", "two incidents racing for one unit: one has it", 100_000, _reservations, ROWS),
@@ -199,6 +220,7 @@ PARTS = {
         Part("desk", "scans made offline, merged: none lost", 10_000, _desk, ROWS),
         Part("sequencer", "crash points of the sequencer change nothing", 10_000, _sequencer, ROWS),
         Part("fuzz", "whatever an operation is sent is done or refused in the one shape", 100_000, _api, ROWS),
+        Part("network", "a line that loses, delays and cuts packets costs no reading", 100, _network),
         Part("crashes", "deaths in the middle of a write: no page missed", 10_000, _crashes),
     )
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 @contextmanager
 def stage(database: str) -> Iterator[None]:
     """Django on an empty database of that kind; none is made for "" (no rows are touched)."""
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "rooms" / "evidence"))
     with tempfile.TemporaryDirectory(prefix="waystation-soak-") as folder:
         os.environ["WAYSTATION_DATA"] = folder
         secrets = Path(folder) / "secrets"

@@ -15,6 +15,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.plugins.cluster import Cluster
 from tests.plugins.once import once
+from tests.stories.serving import Served
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +28,16 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def _played(folder: Path) -> dict[str, Any]:
     file = folder / "day.json"
     command = [sys.executable, "-m", "waystation.cli.main", "demo", "--no-serve", "--json", str(file)]
+    command += ["--data", str(folder / "installation")]
     env = {k: v for k, v in os.environ.items() if not k.startswith(("WAYSTATION_", "DJANGO_"))}
     env |= {"PYTHONPATH": str(ROOT / "src"), "HOME": str(folder), "TMPDIR": str(folder)}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found: dict[str, Any] = json.loads(Path(file).read_text())
-    return found | {"printed": done.stdout}
+    check = [sys.executable, "-m", "waystation.cli.main", "evidence", "check", "--json", "--days", "2"]
+    env |= {"WAYSTATION_DATA": str(folder / "installation")}
+    checked = subprocess.run(check, cwd=ROOT, env=env, capture_output=True, text=True)
+    return found | {"printed": done.stdout, "audit": json.loads(checked.stdout or "{}")}
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +46,16 @@ def cluster() -> Iterator[Cluster]:
     made = Cluster()
     yield made
     made.remove()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """An installation with two sites, served by its real processes on SQLite."""
+    from tests.stories.test_crashes import serving
+
+    running = serving(tmp_path / "data")
+    try:
+        running.start()
+        yield running
+    finally:
+        running.end()

@@ -47,14 +47,22 @@ class Sending:
 class Served:
     """`waystation serve` on a free port; its gateways sample every sensor once per round, never ahead of time."""
 
-    def __init__(self, folder: Path, setup: dict[str, Any], env: dict[str, str], log: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        setup: dict[str, Any],
+        env: dict[str, str],
+        log: Path | None = None,
+        ingest_processes: int = 1,
+    ) -> None:
         self.folder, self._env, self._codes = folder, env, setup["codes"]
         self.bind, self.ingest_bind = free_address(), free_address()
         self._line = Sending(f"http://{self.bind}")
         self._process: subprocess.Popen[bytes] | None = None
         self._at_s = int(time.time()) - 1800
         self._log = log or folder.with_name(f"{folder.name}.log")
-        self.parts = dict(PARTS)
+        self._ingest_processes = ingest_processes
+        self.parts = dict(PARTS) | {f"ingest {n + 1}": PARTS["ingest"] for n in range(1, ingest_processes)}
         self.probes: list[str] = [code for codes in setup["probes"].values() for code in codes]
         self.hot: set[str] = set()
         self.hot_from_s: dict[str, int] = {}
@@ -85,11 +93,12 @@ class Served:
     def start(self) -> None:
         """Serve, and wait until it takes readings."""
         self.launch()
-        self.send_until_accepted(within_s=120)
+        self.send_until_accepted(within_s=400)
 
     def launch(self) -> None:
         """Serve, whatever comes of it."""
         words = ["serve", "--bind", self.bind, "--ingest-bind", self.ingest_bind, "--data", str(self.folder)]
+        words += ["--ingest-processes", str(self._ingest_processes)] if self._ingest_processes > 1 else []
         command = [sys.executable, "-m", "waystation.cli.main", *words]
         log = self._log.open("ab")
         self._process = subprocess.Popen(
@@ -162,7 +171,7 @@ class Served:
             self._process.wait()
             self.start()
             return
-        until = time.monotonic() + 30
+        until = time.monotonic() + 400
         while time.monotonic() < until:
             for pid in self._children():  # one that was just started may still go by its supervisor's name
                 if self.parts[victim] in Path(f"/proc/{pid}/cmdline").read_text():
@@ -174,7 +183,7 @@ class Served:
     def _children(self) -> list[int]:
         assert self._process is not None
         pid = self._process.pid
-        until = time.monotonic() + 30
+        until = time.monotonic() + 400
         while time.monotonic() < until:
             found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
             if len(found) == len(self.parts):

@@ -156,3 +156,14 @@ def test_no_alarm_ends_without_responder_and_outcome(day: Day) -> None:
 
 def _step(day: Day, name: str) -> bool:
     return next(s["done"] for s in day["steps"] if s["name"] == name)
+
+
+def test_evd_08_after_the_day_log_tables_files_and_readings_agree(day: Day) -> None:
+    """Thousands of rows and events, each as its entry says; every space judged again tells the same excursions."""
+    assert day["audit"]["flaws"] == []
+    assert day["audit"]["not_compared"] == {}
+    compared = day["audit"]["compared"]
+    assert compared["rows"] > 2_000
+    assert compared["events"] > 2_000
+    assert compared["segments"] > 50
+    assert compared["space days judged again"] > 60

@@ -31,7 +31,7 @@ def serving(folder: Path, log: Path, mailbox: Mailbox, database: str = "") -> Se
     return Served(folder, setup, _env(database) | {"WAYSTATION_LAST_GASP_AFTER_S": "3"}, log)
 
 
-def until(what: Callable[[], object], why: Callable[[], str], within_s: float = 90) -> None:
+def until(what: Callable[[], object], why: Callable[[], str], within_s: float = 300) -> None:
     """Wait until something is true."""
     limit = time.monotonic() + within_s
     while not what():
@@ -68,10 +68,10 @@ def the_story(served: Served, mailbox: Mailbox, fail: Callable[[], None], mend: 
     until(lambda: silence.SUBJECT in mailbox.subjects, lambda: served.said[-3000:])
     assert all(a.status == 503 for a in served.refused_round())
     mend()
-    served.send_until_accepted(within_s=120)
+    served.send_until_accepted(within_s=400)
     until(lambda: silence.BACK in mailbox.subjects, lambda: served.said[-3000:])
     served.send_for(0.5)
-    found = served.wait_until_judged(within_s=120)
+    found = served.wait_until_judged(within_s=400)
     assert (found["lost"], found["twice"], found["waiting"]) == (0, 0, 0)
     happened = [warm, "high", float(served.hot_from_s[warm]), float(served.hot_until_s[warm])]
     assert [e for e in found["excursions"] if e[0] == warm] == [happened]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -84,17 +84,6 @@ def _in_log(folder: Path, sensor: str) -> list[int]:
     return found
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """Served on SQLite."""
-    running = serving(tmp_path / "data")
-    try:
-        running.start()
-        yield running
-    finally:
-        running.end()
-
-
 def test_int_05_both_ports_give_the_same_answers_and_the_web_goes_on_alone(served: Served) -> None:
     """Status and body alike, whatever is sent; with the ingest process dead the web takes writes itself."""
     token, probe = _token(served), served.probes[0]
@@ -117,7 +106,7 @@ def test_int_05_both_ports_give_the_same_answers_and_the_web_goes_on_alone(serve
     assert seen == [204, 204, 400, 400, 401, 413, 400]
     served.kill("ingest", signal.SIGKILL)
     assert _post(served.bind, token, good)[0] == 204
-    until = time.monotonic() + 60
+    until = time.monotonic() + 400
     while True:
         try:
             assert _post(served.ingest_bind, token, good)[0] == 204
@@ -129,7 +118,7 @@ def test_int_05_both_ports_give_the_same_answers_and_the_web_goes_on_alone(serve
 
 def _more(served: Served, writers: Sequence[Writer], count: int) -> None:
     """Wait until so many more readings are acknowledged, however slow the machine is."""
-    before, until = sum(len(w.acknowledged) for w in writers), time.monotonic() + 180
+    before, until = sum(len(w.acknowledged) for w in writers), time.monotonic() + 400
     while sum(len(w.acknowledged) for w in writers) < before + count:
         assert time.monotonic() < until, served.said[-3000:]
         time.sleep(0.1)
@@ -155,7 +144,7 @@ def _killed(served: Served, token: str, victims: tuple[str, ...]) -> None:
     print(f"{len(acknowledged)} readings acknowledged through {len(victims)} kills, {len(acknowledged - stored)} lost")
     assert len(acknowledged) > 50 * LINES
     assert acknowledged <= stored
-    assert served.wait_until_judged(within_s=180)["waiting"] == 0
+    assert served.wait_until_judged(within_s=400)["waiting"] == 0
 
 
 def test_int_05_kills_lose_nothing_that_was_acknowledged(served: Served) -> None:
@@ -174,13 +163,34 @@ def test_int_05_kills_on_postgresql_lose_nothing_that_was_acknowledged(tmp_path:
         running.end()
 
 
+def test_int_05_two_processes_share_the_port_and_lose_nothing(tmp_path: Path) -> None:
+    """Either is killed while agents write: the other goes on with its connections, and all is judged once."""
+    running = serving(tmp_path / "data", ingest_processes=2)
+    try:
+        running.start()
+        _killed(running, _token(running), ("ingest", "ingest 2", "ingest"))
+    finally:
+        running.end()
+
+
+@pytest.mark.parametrize("count", ["0", "17", "-1"])
+def test_int_05_no_processes_and_too_many_are_refused_before_anything_starts(count: str, tmp_path: Path) -> None:
+    """In one line, with what to write."""
+    words = ["serve", "--data", str(tmp_path), "--ingest-processes", count]
+    command = [sys.executable, "-m", "waystation.cli.main", *words]
+    done = subprocess.run(command, cwd=ROOT, env=_env(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert f"{count} ingest processes cannot be run." in done.stderr
+    assert "Write 1 to 16" in done.stderr
+
+
 def test_int_05_series_that_nobody_mapped_outlive_kills(served: Served) -> None:
     """Acknowledged with 204, killed at once: they stand in the discovery list of the API after the restart."""
     token = _token(served)
     body = "\n".join(f"w1,id={n} temp=5" for n in range(30)).encode()
     assert _post(served.ingest_bind, token, body)[0] == 204
     served.kill("all", signal.SIGKILL)
-    assert served.wait_until_judged(within_s=120)["waiting"] == 0
+    assert served.wait_until_judged(within_s=400)["waiting"] == 0
     code = (
         "from waystation.cli import start; from pathlib import Path; import sys;"
         "start.load(Path(sys.argv[1]), None);"
