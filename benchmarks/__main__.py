@@ -9,8 +9,8 @@ import sys
 from benchmarks.harness import ROOT
 
 NAMES = (
-    "telemetry_path", "line_protocol", "evidence_append", "reservation", "pages", "pack",
-    "planning_curves", "planning_simulation",
+    "telemetry_path", "telemetry_reads", "line_protocol", "evidence_append", "reservation", "pages", "pack",
+    "month_report", "trace_sheet", "planning_curves", "planning_simulation", "planning_forecast", "edge",
 )  # fmt: skip
 
 

@@ -2,7 +2,8 @@
 
 Real sockets and a real process on loopback; eight writers with a thousand lines in a request, as Telegraf sends them,
 and then with one line in a request, where what counts is how many requests one sync serves. A figure counts only when
-every acknowledged reading is in the log.
+every acknowledged reading is in the log. VictoriaMetrics and InfluxDB take the same requests in the same run; what they
+acknowledge is not on disk yet, which the figures do not show.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from benchmarks import peers
 from benchmarks.harness import Report, installation, seconds, vendor
 
 WRITERS = 8
@@ -43,10 +45,35 @@ def main() -> None:
                 report.add(f"{name}_readings_per_s", WRITERS * requests * lines / took_s)
                 report.add(f"{name}_requests_per_s", WRITERS * requests / took_s)
             _check(data, WRITERS * sent)
-            report.keep()
         finally:
             process.terminate()
             process.wait(20)
+        _peers(report, codes, data.parent)
+        report.keep()
+
+
+def _peers(report: Report, codes: list[str], folder: Path) -> None:
+    """The same requests to the stores that the system packages."""
+    if missing := peers.absent():
+        report.judge(f"peers: install {', '.join(missing)}", met=False)
+        return
+    ours = report.figures["batched_readings_per_s"]
+    for start in (
+        lambda: peers.victoria_metrics(folder / "vm", _free()),
+        lambda: peers.influxdb(folder / "influx", _free(), _free()),
+    ):
+        with start() as peer:
+            sent = 0
+            for name, (requests, lines) in (("batched", LARGE), ("single_line", SMALL)):
+                bodies = [_bodies(codes[n], sent, requests, lines) for n in range(WRITERS)]
+                took_s = seconds(lambda: _all(peer.address, "", bodies, peer.path))  # noqa: B023
+                sent += requests * lines
+                report.add(f"{peer.name}_{name}_readings_per_s", WRITERS * requests * lines / took_s)
+            ratio = ours / report.figures[f"{peer.name}_batched_readings_per_s"]
+            report.add(f"ratio_to_{peer.name}", ratio)
+            if peer.name == "victoria_metrics":
+                report.judge("at least 1.5 times VictoriaMetrics", ratio >= 1.5)
+    report.judge("500,000 readings a second on one core", ours >= 500_000)
 
 
 def _site() -> tuple[str, list[str]]:
@@ -95,11 +122,11 @@ def _bodies(code: str, first: int, requests: int, lines: int) -> list[bytes]:
     return made
 
 
-def _all(address: str, token: str, bodies: list[list[bytes]]) -> None:
+def _all(address: str, token: str, bodies: list[list[bytes]], path: str = "/api/v2/write?precision=s") -> None:
     def write(mine: list[bytes]) -> None:
         line = http.client.HTTPConnection(address, timeout=60)
         for body in mine:
-            line.request("POST", "/api/v2/write?precision=s", body, {"Authorization": f"Token {token}"})
+            line.request("POST", path, body, {"Authorization": f"Token {token}"})
             reply = line.getresponse()
             if reply.status != 204:
                 raise SystemExit(f"{reply.status}: {reply.read().decode()[:300]}")

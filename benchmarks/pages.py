@@ -121,7 +121,8 @@ def _fill(now: Any) -> None:
         for s in sites
     ]
     SiteState.objects.bulk_create(states, batch_size=200)
-    Progress.objects.create(partition="all", setup=marker())
+    seen = marker()
+    Progress.objects.create(partition="all", setup=seen.newest, setup_near=seen.near)
     step = SPACES * SENSORS_PER_SPACE
     out = [
         Excursion(site=s.site, space=s.space, sensor=s, profile_id=profile.pk, limit_c=8.0, direction="high",

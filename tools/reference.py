@@ -37,6 +37,9 @@ def commands() -> str:
         parser = argparse.ArgumentParser(prog=f"waystation {name}", description=module.HELP)
         module.configure(parser)
         parts.append(f"## waystation {name}\n\n```text\n{parser.format_help().rstrip()}\n```\n")
+    from waystation.edge.main import parser as of_the_agent
+
+    parts.append(f"## waystation-edge\n\n```text\n{of_the_agent().format_help().rstrip()}\n```\n")
     return "\n".join(parts)
 
 
@@ -125,6 +128,15 @@ def rows() -> str:
     return "\n".join(lines) + "\n"
 
 
+def rows_for_reports() -> str:
+    """The same rows for the qualification report, which ships without the tests: each with its properties."""
+    found: dict[str, list[str]] = {}
+    for line in rows().splitlines()[6:]:
+        row, words = (cell.strip() for cell in line.strip("|").split("|")[:2])
+        found.setdefault(row, []).append(words)
+    return json.dumps(found, indent=0) + "\n"
+
+
 def third_party() -> str:
     """Packages that are installed with the product, with their licences as they declare them."""
     names = re.findall(r"^([A-Za-z0-9_.-]+)==", (ROOT / "requirements/server.txt").read_text(), re.M)
@@ -169,6 +181,7 @@ def files() -> dict[Path, str]:
         "rows": rows,
     }
     found = {REFERENCE / f"{name}.md": make() for name, make in pages.items()}
+    found |= {SOURCE / "cli/qualifying/rows.json": rows_for_reports()}
     return found | {ROOT / "THIRD_PARTY.md": third_party(), REFERENCE / "plan.schema.json": plan_schema()}
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 _PARALLEL = ["-n", "2", "--dist", "loadgroup", "--durations=15"]
-_ROWS = ["tests/rooms", "tests/journeys", "tests/doors"]
+_ROWS = ["tests/rooms", "tests/journeys", "tests/doors", "tests/attacks"]
 SUITES = {
     "sqlite": ["tests", *_PARALLEL],
     "postgresql": [*_ROWS, *_PARALLEL, "-p", "tests.plugins.postgresql", "-m", "not browser"],

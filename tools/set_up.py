@@ -21,7 +21,13 @@ VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 STAMP = VENV / "installed"
 # what the suites talk to: a program, and the package of Debian and Ubuntu that brings it
-TOOLS = {"initdb": "postgresql", "mosquitto": "mosquitto", "chromium": "chromium", "openssl": "openssl"}
+TOOLS = {
+    "initdb": "postgresql",
+    "mosquitto": "mosquitto",
+    "chromium": "chromium",
+    "openssl": "openssl",
+    "softhsm2-util": "softhsm2",
+}
 
 
 class Missing(Exception):
