@@ -14,8 +14,8 @@ from tests.rooms.spares.network import ALWAYS, a_hub, a_lane, a_part, a_unit, an
 from tests.samples import a_model, a_service_class, a_site
 from waystation.fleet.models import Onboarding
 from waystation.incidents import actions as incidents
-from waystation.journeys import demand, model_findings, plan, stock_outlook
-from waystation.journeys.shelves import Shelf, look
+from waystation.journeys import demand, model_findings, stock_outlook
+from waystation.journeys.shelves import Shelf, look, sized
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotAllowed
 from waystation.planning.actions import ahead
@@ -84,9 +84,9 @@ def test_dem_04_an_unreliable_lane_needs_more_stock_than_a_steady_one() -> None:
     take(tickets(WEEKLY))
     for n, days in enumerate((1, 1, 1, 1, 46)):
         _transferred(far, near, f"U-{n}", days)
-    uneven = plan.sized(shelf(at=START + timedelta(days=50))).point
+    uneven = sized(shelf(at=START + timedelta(days=50))).point
     Dispatch.objects.update(delivered_at=START + timedelta(days=10))
-    even = plan.sized(shelf(at=START + timedelta(days=50))).point
+    even = sized(shelf(at=START + timedelta(days=50))).point
     assert uneven.least > even.least
 
 

@@ -13,7 +13,7 @@ from tests.rooms.spares.network import a_hub, a_need, a_part, a_unit, system
 from waystation.evidence.models import LogEntry
 from waystation.incidents import actions as incidents
 from waystation.journeys import demand, plan, stock_outlook
-from waystation.journeys.shelves import look
+from waystation.journeys.shelves import look, sized
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotAllowed, NotReady
 from waystation.planning import models as m
@@ -264,7 +264,7 @@ def test_siz_10_a_doubled_lead_time_names_what_breaks_first(acting: Acting) -> N
     near, _ = two_hubs()
     take(tickets(WEEKLY))
     shelf = {s.hub.code: s for s in look(system(), now=START)[0]}["sevilla"]
-    on_shelf(near, plan.sized(shelf).point.least)
+    on_shelf(near, sized(shelf).point.least)
     calm = [b for b in stock_outlook.stress(system(), Stress("as it is"), now=START) if b.hub == "sevilla"]
     hard = list(stock_outlook.stress(system(), Stress("slow", lead_time_factor=2.0), now=START))
     assert not calm

@@ -122,13 +122,17 @@ class ScenarioIn(Schema):
 
 
 class ProposeIn(Schema):
-    """What to propose: every shelf, or some groups and hubs; with a budget the best buy of all shelves for it."""
+    """What to propose: every shelf, or some groups and hubs; with a budget the best buy of all shelves for it.
+
+    With `network` the stock of all hubs at once, a central hub feeding the others, within the budget if one is given.
+    """
 
     reason: str
     groups: list[str] = []
     hubs: list[str] = []
     scenario: ScenarioIn | None = None
     budget: float | None = None
+    network: bool = False
 
 
 class ApproveIn(Schema):
@@ -249,6 +253,9 @@ def all_plans(request: HttpRequest) -> list[Any]:
 @router.post("/plans", response={201: PlanOut})
 def propose(request: HttpRequest, body: ProposeIn) -> Status[Any]:
     """Forecast, size and propose points for every shelf, or for some."""
+    if body.network:
+        now = wiring.clock().now()
+        return Status(201, journey.propose_network(by(request), budget=body.budget, reason=body.reason, now=now))
     if body.budget is not None:
         return Status(
             201, studio.propose(by(request), budget=body.budget, reason=body.reason, now=wiring.clock().now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -16,12 +17,14 @@ from waystation.api.policy import plain
 from waystation.journeys import business_case, kpis, redesign, uncovered
 from waystation.journeys.early_wins import early_wins
 from waystation.journeys.feedback import heard
+from waystation.journeys.placing import place
 from waystation.journeys.stock_list import as_csv, stock_list
 from waystation.journeys.studio import studio
 from waystation.planning.rules.business import Rates
 from waystation.planning.rules.living.redesign import Design
 
 router = Router()
+PLACE_WITHIN_S = 20.0
 
 
 class DesignIn(Schema):
@@ -51,6 +54,38 @@ def what_money_buys(request: HttpRequest, budget: float | None = None) -> dict[s
         "chosen": {"capital": chosen.capital, "share": chosen.share, "bound": chosen.bound},
         "spots": [asdict(s) for s in found.spots],
         "targets": [asdict(t) | {"to_order": t.to_order, "moves": t.moves} for t in found.targets],
+    }
+
+
+@router.get("/network", response=dict[str, Any])
+def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str, Any]:
+    """The stock of all hubs at once: the least capital that keeps the classes, or the least waiting within a budget.
+
+    With its bound and gap, beside the live policy, each shelf by itself, and today's stock; or the limits that clash.
+    """
+    until = time.monotonic() + PLACE_WITHIN_S
+    found = place(by(request), now=wiring.clock().now(), budget=budget, may_go_on=lambda: time.monotonic() < until)
+    told = found.placing
+    return {
+        "status": told.status,
+        "objective": told.objective,
+        "value": plain(told.value),
+        "bound": plain(told.bound),
+        "gap": plain(told.gap),
+        "conflict": told.conflict,
+        "centre": found.centre.code,
+        "days_to": dict(found.tree.days_to),
+        "assumed_ways": found.assumed,
+        "supply_days": dict(found.tree.supply_days),
+        "unpriced": told.unpriced,
+        "off_exact_law": told.off_law,
+        "classes": [asdict(c) for c in told.classes],
+        "side_by_side": [asdict(j) for j in told.judged],
+        "curve": told.curve,
+        "shelves": [
+            {"hub": s.hub, "group": s.group, "units": s.units, "floor": s.floor, "cover": s.cover, "gain": s.gain}
+            for s in told.shelves
+        ],
     }
 
 

@@ -40,6 +40,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ask.add_argument("--reason", required=True)
     ask.add_argument("--hub", action="append", default=[], metavar="CODE")
     ask.add_argument("--group", action="append", default=[], metavar="GROUP")
+    ask.add_argument("--network", action="store_true", help="all hubs at once, a central hub feeding the others")
+    ask.add_argument("--budget", type=float, metavar="MONEY", help="with --network: the least waiting within it")
     listed = verbs.add_parser("stock-list", help="one hub's page: what to order, by when, why, what it protects")
     listed.add_argument("hub", metavar="HUB")
     listed.add_argument("--budget", type=float, metavar="MONEY", help="the best buy of all hubs for it")
@@ -112,15 +114,15 @@ def _undo(args: argparse.Namespace) -> int:
 
 def _forecast(args: argparse.Namespace) -> int:
     from waystation.access.queries import system_authority
-    from waystation.journeys import plan, stock_outlook
-    from waystation.journeys.shelves import look
+    from waystation.journeys import stock_outlook
+    from waystation.journeys.shelves import look, sized
 
     by, now = system_authority("cli"), wiring.clock().now()
     shelves, demand = look(by, now=now)
     dates = {(line.hub, line.group): line for line in stock_outlook.run_outs(by, now=now)}
     rows = []
     for shelf in shelves:
-        wanted, when = plan.sized(shelf), dates[shelf.hub.code, shelf.group]
+        wanted, when = sized(shelf), dates[shelf.hub.code, shelf.group]
         rows.append(
             {
                 "hub": shelf.hub.code,
@@ -155,7 +157,17 @@ def _propose(args: argparse.Namespace) -> int:
     from waystation.planning.queries import lines
 
     by = system_authority("cli")
-    made = plan.propose(by, now=wiring.clock().now(), reason=args.reason, hubs=args.hub, groups=args.group)
+    now = wiring.clock().now()
+    if args.network and (args.hub or args.group):
+        words = "A network is planned as a whole, so it takes no hub and no group."
+        raise BadInput("planning.network", words, "Leave --hub and --group out.", field="network")
+    if args.budget is not None and not args.network:
+        words = "A budget is spread over the whole network."
+        raise BadInput("planning.network", words, "Add --network, or leave --budget out.", field="budget")
+    if args.network:
+        made = plan.propose_network(by, budget=args.budget, reason=args.reason, now=now)
+    else:
+        made = plan.propose(by, now=now, reason=args.reason, hubs=args.hub, groups=args.group)
     for line in lines(by, made.pk)[:SHOWN]:
         before = "none" if line.before_point is None else f"{line.before_point}/{line.before_level}"
         print(f"{line.hub} {line.group}: {before} to {line.reorder_point}/{line.order_up_to}; {line.reason}")

@@ -99,7 +99,11 @@ def _map(by: Authority, found: Studio) -> Any:
 def propose_plan(request: HttpRequest) -> HttpResponse:
     """The chosen point becomes a plan that somebody else approves."""
     by, now = who(request), wiring.clock().now()
-    if request.POST.get("budget", "").strip():
+    asked = request.POST.get("budget", "").strip()
+    if request.POST.get("network"):
+        budget = number(request, "budget") if asked else None
+        made = journey.propose_network(by, budget=budget, reason=words(request, "reason"), now=now)
+    elif asked:
         made = propose(by, budget=number(request, "budget"), reason=words(request, "reason"), now=now)
     else:
         made = journey.propose(by, now=now, reason=words(request, "reason"))

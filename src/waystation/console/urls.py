@@ -168,6 +168,7 @@ urlpatterns = [
     path("planning/plans/<uuid:key>/apply/", planning.apply),
     path("planning/forecast/", planning_reads.forecast, name="forecast"),
     path("planning/what-if/", planning_reads.what_if, name="what-if"),
+    path("planning/network/", planning_reads.network, name="network"),
     path("planning/uncovered/", planning_reads.uncovered, name="uncovered"),
     path("planning/reach/", planning_reads.reach, name="reach"),
     path("planning/hubs/<slug:code>/", planning_reads.hub, name="stock-list"),

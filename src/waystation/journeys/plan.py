@@ -12,35 +12,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from django.db import transaction
 
-from waystation.journeys.shelves import Shelf, look
+from waystation.journeys import placing
+from waystation.journeys.demand import Demand
+from waystation.journeys.shelves import NETWORK, Choice, Shelf, by_network, look, sized
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotReady
 from waystation.planning import models as m
 from waystation.planning.actions import nightly as night
 from waystation.planning.actions import plans
-from waystation.planning.rules.counts import no_stock_out
+from waystation.planning.rules.counts import Array, no_stock_out
 from waystation.planning.rules.living.guard import Decision, Rails, decide
-from waystation.planning.rules.living.points import Point, Scenario, Sized, size
+from waystation.planning.rules.living.points import Point, Scenario, Sized
 from waystation.spares import models as stock
 from waystation.spares.actions import setup
 
 RAILS = Rails()
 DAILY = timedelta(hours=20)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The units that cover a lead time of one shelf, and who or what chose them, in words."""
-
-    least: int
-    why: str
-
-
-def sized(shelf: Shelf, scenario: Scenario | None = None) -> Sized:
-    """The point that the shelf's law asks for."""
-    return size(shelf.law, shelf.cover, floor=shelf.floor, scenario=scenario)
 
 
 def propose(
@@ -55,18 +45,44 @@ def propose(
 ) -> m.Plan:
     """Propose the wanted points of all shelves, or of some groups and hubs, as one plan. Refused when nothing moves.
 
-    `chosen` by (hub, group) stands instead of what a shelf's cover asks for.
+    `chosen` by (hub, group) stands instead of what a shelf's cover asks for. A shelf that only feeds other hubs has no
+    cover of its own, and moves by a plan of the whole network alone.
     """
     by.require("planning.propose")
     shelves, told = look(by, now=now)
     some = [s for s in shelves if (not groups or s.group in groups) and (not hubs or s.hub.code in hubs)]
+    return _propose(by, [s for s in some if not s.only_feeds], told, reason, now, chosen or {}, scenario)
+
+
+def propose_network(by: Authority, *, budget: float | None = None, reason: str, now: datetime) -> m.Plan:
+    """Propose the stock of all hubs at once (`placing.py`). Refused with the limits that clash when none keeps them."""
+    by.require("planning.propose")
+    found = placing.place(by, now=now, budget=budget)
+    if found.placing.conflict or not found.placing.shelves:
+        raise NotReady(
+            "planning.conflict",
+            f"No stock keeps all of this: {'; '.join(found.placing.conflict) or found.placing.status}.",
+            "Give more money, or lower what one of them asks for.",
+        )
+    return _propose(by, found.shelves, found.told, reason, now, found.choices())
+
+
+def _propose(
+    by: Authority,
+    some: Sequence[Shelf],
+    told: Demand,
+    reason: str,
+    now: datetime,
+    chosen: Mapping[tuple[str, str], Choice],
+    scenario: Scenario | None = None,
+) -> m.Plan:
     lines = []
     for shelf in some:
-        choice = (chosen or {}).get((shelf.hub.code, shelf.group))
+        choice = chosen.get((shelf.hub.code, shelf.group))
         wanted = sized(shelf, scenario) if choice is None else _taken(shelf, choice)
         if _held(shelf) != wanted.point and not (shelf.point is None and wanted.point.least == 0):
             why = f"{wanted.set_by}: {wanted.steps[-1]}"
-            lines.append(_line(shelf, wanted, wanted.point, why))
+            lines.append(_line(shelf, wanted, wanted.point, why, choice))
     if not lines:
         raise NotReady(
             "planning.nothing", f"All {len(some)} shelves are as they should be.", "Nothing is to be proposed."
@@ -113,53 +129,90 @@ def recompute(by: Authority, *, now: datetime, rails: Rails = RAILS) -> Night:
     """Every live point against today's law. Nothing is made live that the rails do not allow."""
     by.require("platform.operate")
     shelves, _ = look(by, now=now)
-    decided = [(s, *_decided(s, rails, now)) for s in shelves if s.point is not None]
-    fine = [_line(s, w, d.point, d.reason) for s, w, d in decided if d.verb == "change"]
-    open_ones = [_line(s, w, d.point, d.reason) for s, w, d in decided if d.verb == "ask"]
+    chosen = _chosen_again(by, shelves, now)
+    decided = [(s, *_decided(s, rails, now, chosen)) for s in shelves if s.point is not None]
+    keyed = {(s.hub.code, s.group): chosen.get((s.hub.code, s.group)) for s in shelves}
+    fine = [_line(s, w, d.point, d.reason, keyed[s.hub.code, s.group]) for s, w, d in decided if d.verb == "change"]
+    open_ones = [_line(s, w, d.point, d.reason, keyed[s.hub.code, s.group]) for s, w, d in decided if d.verb == "ask"]
     if fine:
         plan = plans.propose(by, fine, reason="recomputed within the rails", now=now, source="nightly")
         night.approve_within_rails(by, plan.pk, rails, now=now)
         apply(by, plan.pk, now=now)
     night.ask(by, open_ones, reason="recomputed: steps above the limit", now=now)
-    rest = [_refreshed(s, w, d, now) for s, w, d in decided if d.verb != "change"]
+    rest = [_refreshed(s, w, d, now, keyed[s.hub.code, s.group]) for s, w, d in decided if d.verb != "change"]
     night.keep_figures(by, rest, now=now)
     return Night(len(decided), len(fine), len(open_ones), len(rest) - len(open_ones))
 
 
-def _decided(shelf: Shelf, rails: Rails, now: datetime) -> tuple[Sized, Decision]:
-    wanted, held = sized(shelf), _held(shelf)
-    covered = no_stock_out(shelf.law.law, held.least) if held else 0.0
-    mine = replace(rails, floor=shelf.floor)
+def _chosen_again(by: Authority, shelves: Sequence[Shelf], now: datetime) -> Mapping[tuple[str, str], Choice]:
+    """What the whole network asks for today, where its points were set at once: within the budget that held then."""
+    points = [s.point for s in shelves if by_network(s.point)]
+    newest = max(points, key=lambda p: p.changed_at if p else now, default=None)
+    if newest is None:
+        return {}
+    found = placing.place(by, now=now, budget=newest.figures.get("budget"))
+    mine = {(p.hub, p.group) for p in points if p is not None}
+    return {key: choice for key, choice in found.choices().items() if key in mine}
+
+
+def _decided(
+    shelf: Shelf, rails: Rails, now: datetime, chosen: Mapping[tuple[str, str], Choice]
+) -> tuple[Sized, Decision]:
+    held, choice = _held(shelf), chosen.get((shelf.hub.code, shelf.group))
     since = shelf.point.lower_since if shelf.point else None
-    return wanted, decide(held, wanted, shelf.cover, covered, mine, now=now, lower_since=since)
+    mine = replace(rails, floor=shelf.floor)
+    if choice is None and held is not None and by_network(shelf.point):
+        why = "left as it is: no stock keeps the limits of the whole network any more"
+        return _taken(shelf, Choice(held.least, why, NETWORK)), Decision("keep", held, why, since)
+    wanted = sized(shelf) if choice is None else _taken(shelf, choice)
+    cover = shelf.cover if choice is None else wanted.cover
+    covered = no_stock_out(_law(shelf, choice), held.least) if held else 0.0
+    return wanted, decide(held, wanted, cover, covered, mine, now=now, lower_since=since)
 
 
-def _refreshed(shelf: Shelf, wanted: Sized, decision: Decision, now: datetime) -> m.PolicyPoint:
+def _refreshed(shelf: Shelf, wanted: Sized, decision: Decision, now: datetime, choice: Choice | None) -> m.PolicyPoint:
     point = shelf.point
     assert point is not None
     point.computed_at, point.lower_since = now, decision.lower_since
-    point.figures = shelf.figures(wanted) | {"decision": decision.reason, "floor": shelf.floor}
+    is_left = choice is None and by_network(point)  # nothing new stands behind it
+    told = point.figures if is_left else _figures(shelf, wanted, choice)
+    point.figures = told | {"decision": decision.reason, "floor": shelf.floor}
     return point
+
+
+def _law(shelf: Shelf, choice: Choice | None) -> Array:
+    return shelf.total.law if choice is None or choice.law is None else choice.law
 
 
 def _taken(shelf: Shelf, choice: Choice) -> Sized:
     """The shelf's point with the least that was chosen, and the cover that this one reaches."""
+    law = _law(shelf, choice)
+    mean = float(np.arange(len(law)) @ law)
     least = max(choice.least, shelf.floor)
     point = Point(least - 1, least) if least else Point(-1, 0)
-    safety = max(0.0, least - shelf.law.mean)
     return replace(
         sized(shelf),
         point=point,
-        safety=safety,
-        cover=no_stock_out(shelf.law.law, least),
-        set_by="budget",
-        steps=(f"base demand in lead time = {shelf.law.mean:.2f}", f"{least} chosen: {choice.why}"),
+        base=mean,
+        safety=max(0.0, least - mean),
+        cover=no_stock_out(law, least),
+        set_by=choice.set_by,
+        steps=(f"base demand until a unit comes = {mean:.2f}", f"{least} chosen: {choice.why}"),
     )
+
+
+def _figures(shelf: Shelf, wanted: Sized, choice: Choice | None) -> dict[str, Any]:
+    found = shelf.figures(wanted)
+    if choice is not None and choice.wait_days is not None:
+        found |= {"cover_asked": wanted.cover, "lead_time_p90_days": choice.wait_days, "budget": choice.budget}
+        found |= {"lead_time_source": "mean wait within the whole network"}
+    return found
 
 
 def _held(shelf: Shelf) -> Point | None:
     return Point(shelf.point.reorder_point, shelf.point.order_up_to) if shelf.point else None
 
 
-def _line(shelf: Shelf, wanted: Sized, point: Point, reason: str) -> plans.NewLine:
-    return plans.NewLine(shelf.hub.pk, shelf.hub.code, shelf.group, point, reason, shelf.floor, shelf.figures(wanted))
+def _line(shelf: Shelf, wanted: Sized, point: Point, reason: str, choice: Choice | None) -> plans.NewLine:
+    figures = _figures(shelf, wanted, choice)
+    return plans.NewLine(shelf.hub.pk, shelf.hub.code, shelf.group, point, reason, shelf.floor, figures)

@@ -9,10 +9,9 @@ from datetime import datetime
 from waystation.journeys import demand as journey
 from waystation.journeys.reach import Need, site_needs
 from waystation.journeys.shelves import Shelf, look
-from waystation.journeys.studio import DAYS_PER_YEAR
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput
-from waystation.planning.rules.living.redesign import Design, Outcome, Stream, Terms, side_by_side
+from waystation.planning.rules.living.redesign import DAYS_PER_YEAR, Design, Outcome, Stream, Terms, side_by_side
 from waystation.registry.models import Site
 from waystation.spares.models import Hub
 
@@ -31,8 +30,12 @@ class Network:
 
 def network(by: Authority, *, now: datetime) -> Network:
     """Every need by site and group at the hub that serves it. A shelf's needs fall on its sites by their units."""
+    return network_of(by, look(by, now=now)[0], now=now)
+
+
+def network_of(by: Authority, shelves: Sequence[Shelf], *, now: datetime) -> Network:
+    """`network` of shelves that were looked at already."""
     by.require("planning.read")
-    shelves, _ = look(by, now=now)
     base = journey.installed(journey.served(by))
     needs = tuple(site_needs(by, now=now))
     found = {(n.site, n.group): n for n in needs}
@@ -41,7 +44,7 @@ def network(by: Authority, *, now: datetime) -> Network:
     for shelf in shelves:
         held = base.get((shelf.hub.code, shelf.group))
         mine = [n for pk in (held.sites if held else ()) if (n := found.get((codes[pk], shelf.group)))]
-        per_year = shelf.as_stock().use.per_day * DAYS_PER_YEAR
+        per_year = shelf.own_per_day * DAYS_PER_YEAR
         streams += _streams(shelf, mine, per_year)
     ready = tuple((s.hub.code, s.group, s.ready) for s in shelves)
     return Network(tuple(streams), _terms(shelves), ready, needs)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from waystation.journeys import demand as journey
 from waystation.kernel.authority import Authority
 from waystation.planning import models as m
 from waystation.planning import queries as planning
+from waystation.planning.rules.counts import Array
 from waystation.planning.rules.demand import forecast as rules
 from waystation.planning.rules.demand.ages import Ageing, Ages, ageing
 from waystation.planning.rules.demand.leadtime import (
@@ -27,12 +29,14 @@ from waystation.planning.rules.demand.leadtime import (
 from waystation.planning.rules.demand.needs import by_mode, calendar, monthly, months_on_record
 from waystation.planning.rules.demand.seasons import Season, season
 from waystation.planning.rules.living.outlook import Stock, Use
-from waystation.planning.rules.living.points import Sized
+from waystation.planning.rules.living.points import Scenario, Sized, size
 from waystation.registry.models import Part, Site
 from waystation.spares import models as stock
 
+NETWORK = "whole network"  # what sets a point whose plan placed every hub's stock at once
 COVER, LEAD_DAYS = 0.95, ((0.5, 14.0), (0.9, 21.0))  # where no class and no lead time is known
 ENOUGH_MEASURED = 5
+NO_NEEDS = rules.Rate(0.0, 1.0, 0.0, "what other hubs ask for", 0.0, 0, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,22 @@ class Shelf:
     unit_cost: float
     ready: int
     point: m.PolicyPoint | None
+    fed: LeadTimeDemand | None = None  # with what the hubs below ask of it, where the whole network is planned at once
+
+    @property
+    def total(self) -> LeadTimeDemand:
+        """Everything that is asked of the shelf: by its own sites, and by the hubs that it feeds."""
+        return self.fed or self.law
+
+    @property
+    def only_feeds(self) -> bool:
+        """Whether nothing but other hubs asks anything of it."""
+        return self.fed is not None and self.law.mean <= 0.0
+
+    @property
+    def own_per_day(self) -> float:
+        """Units a day that its own sites ask for over a lead time that starts now."""
+        return self.law.mean / max(float(np.mean(self.law.lead_time_days)), 1e-9)
 
     @property
     def lead_p90_days(self) -> float:
@@ -70,8 +90,8 @@ class Shelf:
             "drift": self.rate.drift,
             "lead_time_p90_days": self.lead_p90_days,
             "lead_time_source": self.lead_source,
-            "lead_time_mean": self.law.mean,
-            "contributions": [[c.kind, c.name, c.units, c.words] for c in self.law.contributions],
+            "lead_time_mean": self.total.mean,
+            "contributions": [[c.kind, c.name, c.units, c.words] for c in self.total.contributions],
             "cover_asked": self.cover,
             "cover": sized.cover,
             "base": sized.base,
@@ -87,14 +107,42 @@ class Shelf:
     def as_stock(self) -> Stock:
         """The shelf as outlook, excess and stress look at it."""
         least, level = (self.point.reorder_point + 1, self.point.order_up_to) if self.point else (0, 0)
-        use = Use(
-            self.law.mean / max(float(np.mean(self.law.lead_time_days)), 1e-9), self.rate.dispersion, self.rate.doubt
-        )
+        per_day = self.total.mean / max(float(np.mean(self.law.lead_time_days)), 1e-9)
+        use = Use(per_day, self.rate.dispersion, self.rate.doubt)
         return Stock(self.hub.code, self.group, self.ready, least, level, self.unit_cost, use, self.lead_p90_days)
 
 
-def look(by: Authority, *, now: datetime) -> tuple[list[Shelf], journey.Demand]:
-    """Every shelf that something is asked of, held at, or installed for, with its forecast."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The units that cover a lead time of one shelf, and who or what chose them, in words.
+
+    With the whole network planned at once also the law of what is outstanding at the shelf, the mean days that a unit
+    is awaited there, and the budget that held.
+    """
+
+    least: int
+    why: str
+    set_by: str = "budget"
+    law: Array | None = None
+    wait_days: float | None = None
+    budget: float | None = None
+
+
+def sized(shelf: Shelf, scenario: Scenario | None = None) -> Sized:
+    """The point that the shelf's own law asks for."""
+    return size(shelf.law, shelf.cover, floor=shelf.floor, scenario=scenario)
+
+
+def by_network(point: m.PolicyPoint | None) -> bool:
+    """Whether a live point was set by a plan of the whole network."""
+    return point is not None and point.figures.get("set_by") == NETWORK
+
+
+def look(by: Authority, *, now: datetime, centre: str = "") -> tuple[list[Shelf], journey.Demand]:
+    """Every shelf that something is asked of, held at, or installed for, with its forecast.
+
+    `centre`: a hub that is looked at as feeding all others; else a central hub feeds where its point was set that way.
+    """
     where = journey.served(by)
     told = journey.gather(by, where, now=now)
     base = journey.installed(where)
@@ -105,17 +153,22 @@ def look(by: Authority, *, now: datetime) -> tuple[list[Shelf], journey.Demand]:
     targets = set(stock.StockTarget.objects.filter(break_glass=False).values_list("hub__code", "group"))
     ready = _ready()
     keys = sorted(k for k in {*counts, *base, *points, *targets, *ready} if k[0] in hubs)
+    feeding = {k for k in keys if hubs[k[0]].tier == "central" and by_network(points.get(k))}
+    if centre:
+        feeding |= {(centre, group) for _, group in keys}
+        keys = sorted({*keys, *feeding})
+    asked = {k for k in keys if k in base or k in counts or k not in feeding}
     ahead = planning.expectations(by, now)
     facts = _Facts(now, base, counts, months, ahead)
     by_group = {group: [k for k in keys if k[1] == group] for group in sorted({k[1] for k in keys})}
     old = {group: _ageing(facts, some) for group, some in by_group.items()}
-    rates = {group: _rates(facts, some, old[group]) for group, some in by_group.items()}
+    rates = {group: _rates(facts, [k for k in some if k in asked], old[group]) for group, some in by_group.items()}
     seasons = {group: season(*calendar(told.needs, group, now)) for group in rates}
-    prices, leads = _prices(), _leads(now)
+    prices, leads = _prices(), leads_by_shelf(now)
     sites = {s.pk: s for s in Site.objects.select_related("service_class")}
     shelves = []
     for hub, group in keys:
-        rate, held = rates[group][hub], base.get((hub, group))
+        rate, held = rates[group].get(hub, NO_NEEDS), base.get((hub, group))
         days, source = leads.get((hub, group)) or leads.get(("", group)) or (lead_times(LEAD_DAYS), "assumed")
         law = _law(facts, hub, group, rate, days, (old[group], seasons[group]))
         classes = [sites[s].service_class for s in (held.sites if held else ())]
@@ -136,7 +189,18 @@ def look(by: Authority, *, now: datetime) -> tuple[list[Shelf], journey.Demand]:
                 points.get((hub, group)),
             )
         )
-    return shelves, told
+    return [_feeding(s, shelves) if (s.hub.code, s.group) in feeding else s for s in shelves], told
+
+
+def _feeding(centre: Shelf, shelves: Sequence[Shelf]) -> Shelf:
+    """The shelf with everything that all hubs are asked for: each unit that they give is ordered from it."""
+    mine = [s for s in shelves if s.group == centre.group]
+    uses = [s.as_stock().use for s in mine]
+    days = centre.law.lead_time_days
+    spread = (max(u.dispersion for u in uses), max(u.doubt for u in uses))
+    fed = lead_time_demand(math.fsum(u.per_day for u in uses), spread[0], days, doubt=spread[1])
+    rate = replace(centre.rate, dispersion=spread[0], doubt=spread[1])
+    return replace(centre, rate=rate, cover=max(s.cover for s in mine), fed=fed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +291,7 @@ def _prices() -> dict[str, float]:
     return found
 
 
-def _leads(now: datetime) -> dict[tuple[str, str], tuple[tuple[float, ...], str]]:
+def leads_by_shelf(now: datetime) -> dict[tuple[str, str], tuple[tuple[float, ...], str]]:
     """Lead times in days by (hub, group), and by group alone: measured transfers where there are five, else offers."""
     taken: dict[tuple[str, str], list[float]] = {}
     moves = stock.Dispatch.objects.filter(to_hub__isnull=False, delivered_at__isnull=False, delivered_at__lte=now)

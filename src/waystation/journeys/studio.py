@@ -13,9 +13,8 @@ from datetime import datetime
 
 from waystation.journeys import demand as journey
 from waystation.journeys import plan
-from waystation.journeys.plan import Choice, sized
 from waystation.journeys.reach import Reachable, reachable
-from waystation.journeys.shelves import Shelf, look
+from waystation.journeys.shelves import Choice, Shelf, look, sized
 from waystation.journeys.stock_outlook import coming, line_of
 from waystation.kernel.authority import Authority
 from waystation.kernel.units import counted
@@ -106,7 +105,8 @@ class Studio:
 def studio(by: Authority, *, now: datetime, budget: float | None = None) -> Studio:
     """The shelves with what a budget buys; without one, what the classes' covers ask for."""
     by.require("planning.read")
-    shelves, told = look(by, now=now)
+    every, told = look(by, now=now)
+    shelves = [s for s in every if not s.only_feeds]  # what only feeds other hubs is placed with the whole network
     base = journey.installed(journey.served(by))
     reached = reachable(by, base, now=now)
     wants = [want_of(shelf, reached) for shelf in shelves]
@@ -133,11 +133,10 @@ def propose(by: Authority, *, budget: float, reason: str, now: datetime) -> m.Pl
 
 def want_of(shelf: Shelf, reached: Reachable) -> Want:
     """A shelf as the ladder of purchases takes it; needs a year are those of its lead time, scaled."""
-    held = shelf.as_stock()
     return Want(
         shelf.hub.code,
         shelf.group,
-        held.use.per_day * DAYS_PER_YEAR,
+        shelf.own_per_day * DAYS_PER_YEAR,
         shelf.law.law,
         shelf.unit_cost,
         shelf.floor,

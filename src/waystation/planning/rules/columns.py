@@ -135,7 +135,7 @@ class _Search:
         self.master = Master(self.given.parts, [limit.most for limit in self.limits])
         everyone = np.arange(self.given.parts)
         full = np.where(np.array(self.given.holds)[None, :], self.given.caps, 0)
-        self._add(everyone, np.zeros_like(full))
+        self._add(everyone, self.given.least)
         self._add(everyone, full)
 
     def generate(self, may_go_on: Callable[[], bool]) -> None:

@@ -19,11 +19,11 @@ MOST_CELLS = 4_000_000
 
 
 def exact(given: Fleet, parts: Whole, stock: Whole) -> Seen:
-    """Mean backorders and share met at once, (len(parts), N), of stocks under Poisson demand."""
-    ebo, fill = np.zeros(stock.shape), np.zeros(stock.shape)
+    """What stocks (len(parts), N) do under Poisson demand."""
+    found = np.zeros((4, *stock.shape))
     for rows, width in _groups(given, parts):
-        ebo[rows], fill[rows] = _one_group(given, parts[rows], stock[rows], width)
-    return Seen(ebo, fill)
+        found[:, rows] = _one_group(given, parts[rows], stock[rows], width)
+    return Seen(*found)
 
 
 def _groups(given: Fleet, parts: Whole) -> Iterator[tuple[Whole, int]]:
@@ -40,8 +40,9 @@ def _groups(given: Fleet, parts: Whole) -> Iterator[tuple[Whole, int]]:
         begin = end
 
 
-def _one_group(given: Fleet, parts: Whole, stock: Whole, width: int) -> tuple[Array, Array]:
-    ebo, fill = np.zeros(stock.shape), np.zeros(stock.shape)
+def _one_group(given: Fleet, parts: Whole, stock: Whole, width: int) -> Array:
+    """(4, len(parts), N): backorders, share met at once, mean and variance of units outstanding."""
+    ebo, fill, mean, variance = np.zeros((4, *stock.shape))
     laws: dict[int, Array] = {}
     k = np.arange(width)
     for node, parent in enumerate(given.parent):
@@ -53,9 +54,11 @@ def _one_group(given: Fleet, parts: Whole, stock: Whole, width: int) -> tuple[Ar
         if given.below[node]:
             laws[node] = law
         held = stock[:, node][:, None]
+        mean[:, node] = law @ k
+        variance[:, node] = law @ (k * k) - mean[:, node] ** 2
         ebo[:, node] = (np.maximum(k - held, 0) * law).sum(axis=1)
         fill[:, node] = np.where(k < held, law, 0.0).sum(axis=1) if given.holds[node] else fill[:, parent]
-    return ebo, np.minimum(fill, 1.0)
+    return np.stack((ebo, np.minimum(fill, 1.0), mean, variance))
 
 
 def _poisson(mean: Array, width: int) -> Array:

@@ -28,7 +28,7 @@ class Fleet:
 
     `pipeline` (P, N): mean units under way; `share` (P, N): a node's share of its parent's backorders; `rate` (P, N):
     customers' demand a year, at leaves; `ratio` (P): variance to mean; `unit_cost` (P): money. A unit needed less often
-    than `noticed` is not looked at.
+    than `noticed` is not looked at. `least` (P, N): units that have to lie at a node whatever they are worth.
     """
 
     parent: tuple[int, ...]
@@ -39,6 +39,7 @@ class Fleet:
     rate: Array
     ratio: Array
     unit_cost: Array
+    least: Whole
     noticed: float = NOTICED
 
     @property
@@ -75,7 +76,7 @@ class Fleet:
         for node, holds in enumerate(self.holds):
             if holds and self.parts:
                 caps[:, node] = most_useful(mean[:, node], variance[:, node], self.noticed)
-        return caps
+        return np.maximum(caps, self.least)
 
     def at(self, parts: NDArray[np.int64], node: int, ebo: Array, vbo: Array) -> tuple[Array, Array]:
         """Mean and variance of units outstanding at a node, from its parent's backorders; all (len(parts),)."""
@@ -84,8 +85,20 @@ class Fleet:
         return mean, pipeline * self.ratio[parts] + part * (1.0 - part) * ebo + part * part * vbo
 
 
-def fleet(parent: Sequence[int], years: Sequence[float], rate: Array, ratio: Array, unit_cost: Array) -> Fleet:
-    """A fleet from the tree (parents first), years from each node's parent, and yearly demand (P, N) at any node."""
+def fleet(
+    parent: Sequence[int],
+    years: Sequence[float],
+    rate: Array,
+    ratio: Array,
+    unit_cost: Array,
+    *,
+    supply: Array | None = None,
+    least: Whole | None = None,
+) -> Fleet:
+    """A fleet from the tree (parents first), years from each node's parent, and yearly demand (P, N) at any node.
+
+    `supply` (P): years of each part from supply to the root, where they differ; `least` (P, N): see `Fleet`.
+    """
     above, times, stands = list(parent), list(years), list(range(len(parent)))
     demand = rate.copy()
     for node in range(len(parent)):
@@ -99,11 +112,16 @@ def fleet(parent: Sequence[int], years: Sequence[float], rate: Array, ratio: Arr
     for node in range(len(above) - 1, 0, -1):
         up[:, above[node]] += up[:, node]
     pipeline = up * np.array(times)
+    if supply is not None:
+        pipeline[:, 0] = up[:, 0] * supply
     _check(pipeline)
     total = up[:, [max(0, p) for p in above]]
     share = np.divide(up, total, out=np.zeros_like(up), where=total > 0.0)
     holds = tuple(n < len(parent) for n in range(len(above)))
-    return Fleet(tuple(above), holds, tuple(stands), pipeline, share, demand, ratio, unit_cost)
+    bound = np.zeros(up.shape, dtype=np.int64)
+    if least is not None:
+        bound[:, : len(parent)] = least
+    return Fleet(tuple(above), holds, tuple(stands), pipeline, share, demand, ratio, unit_cost, bound)
 
 
 def _check(pipeline: Array) -> None:
@@ -147,21 +165,27 @@ def most_useful(mean: Array, variance: Array, noticed: float = NOTICED) -> Whole
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a stock (P, N) does: mean backorders and share met at once, both (P, N); a leaf that holds nothing
-    is met like the node it stands for."""
+    """What a stock (P, N) does, all (P, N): mean backorders, share met at once, mean and variance of units outstanding.
+
+    A leaf that holds nothing is met like the node it stands for.
+    """
 
     ebo: Array
     fill: Array
+    mean: Array
+    variance: Array
 
 
 def seen(given: Fleet, parts: Whole, stock: Whole) -> Seen:
     """Evaluate the stocks (len(parts), N) of some parts."""
     shape = stock.shape
     ebo, vbo, fill = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    means, variances = np.zeros(shape), np.zeros(shape)
     nothing = np.zeros(len(parts))
     for node, parent in enumerate(given.parent):
         above = (ebo[:, parent], vbo[:, parent]) if parent >= 0 else (nothing, nothing)
         mean, variance = given.at(parts, node, *above)
+        means[:, node], variances[:, node] = mean, variance
         held = stock[:, node]
         short, spread = shortage(mean, variance, int(held.max(initial=0)))
         rows = np.arange(len(parts))
@@ -170,7 +194,7 @@ def seen(given: Fleet, parts: Whole, stock: Whole) -> Seen:
         fill[:, node] = np.where(held > 0, 1.0 - (before - ebo[:, node]), 0.0)
         if not given.holds[node]:
             fill[:, node] = fill[:, parent]
-    return Seen(ebo, np.clip(fill, 0.0, 1.0))
+    return Seen(ebo, np.clip(fill, 0.0, 1.0), means, variances)
 
 
 def waiting(given: Fleet, ebo: Array) -> Array:

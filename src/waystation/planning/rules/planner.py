@@ -94,8 +94,23 @@ def lay(problem: Problem) -> Laid:
         rate,
         np.maximum(1.0, ratio),
         np.array([p.unit_cost for p in problem.parts]),
+        supply=_supply(problem),
+        least=_least(problem, parts, nodes),
     )
     return Laid(laid, nearest, site_rate, {c: _at_leaves(laid, shares) for c, shares in by_class.items()})
+
+
+def _supply(problem: Problem) -> Array:
+    """(P,): years of each part from supply to the root."""
+    usual = problem.nodes[0].lead_time_h
+    return np.array([usual if p.supply_h is None else p.supply_h for p in problem.parts]) / HOURS_PER_YEAR
+
+
+def _least(problem: Problem, parts: dict[str, int], nodes: dict[str, int]) -> Whole:
+    found = np.zeros((len(parts), len(nodes)), dtype=np.int64)
+    for (part, node), units in problem.least.items():
+        found[parts[part], nodes[node]] = units
+    return found
 
 
 def _nearest(problem: Problem, site: str, nodes: dict[str, int]) -> int:
@@ -126,19 +141,20 @@ def _at_leaves(given: Fleet, by_node: Array) -> Array:
 def plan(problem: Problem, may_go_on: Callable[[], bool] = lambda: True) -> Plan:
     """The best plan that is found, with its bound; or the limits that cannot all hold."""
     laid = lay(problem)
-    if problem.targets or any(n.capacity_units is not None for n in problem.nodes):
+    if problem.targets or problem.least or any(n.capacity_units is not None for n in problem.nodes):
         return _constrained_plan(problem, laid, may_go_on)
     found = curves(laid.fleet)
     merged = attainment(found, laid.fleet.unit_cost)
     chosen = within_budget(merged, found, laid.fleet.unit_cost, problem.budget or 0.0)
-    stock = _in_part_order(laid.fleet, found, chosen.counts)
+    stock = in_part_order(laid.fleet, found, chosen.counts)
     bare = Plan(
         laid, "waiting", "optimal_within_gap", stock, chosen.waiting, chosen.bound, chosen.gap, merged, None, None
     )
     return _judged(bare)
 
 
-def _in_part_order(given: Fleet, found: list[Curve], counts: Whole) -> Whole:
+def in_part_order(given: Fleet, found: list[Curve], counts: Whole) -> Whole:
+    """The best stock (P, N) of so many units of each part, from the parts' curves."""
     stock = np.zeros((given.parts, len(given.parent)), dtype=np.int64)
     for curve in found:
         stock[curve.parts] = place(given, curve.parts, counts[curve.parts])

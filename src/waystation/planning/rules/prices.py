@@ -63,6 +63,7 @@ class _Walk:
         most = self.most[node]
         short, spread = shortage(mean, variance, most)
         value = self.prices.unit[parts, node][:, None] * np.arange(most + 1)
+        value[np.arange(most + 1) < self.fleet.least[parts, node][:, None]] = np.inf
         if self.fleet.below[node]:
             each = np.repeat(parts, most + 1)
             for child in self.fleet.below[node]:

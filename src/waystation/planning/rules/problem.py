@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from waystation.kernel.refusals import BadInput
@@ -28,11 +28,12 @@ class NodeGiven:
 
 @dataclass(frozen=True, slots=True)
 class PartGiven:
-    """A part: price of a unit (money) and yearly holding rate."""
+    """A part: price of a unit (money), yearly holding rate, and hours from supply to the root if not the root's own."""
 
     id: str
     unit_cost: float
     holding_rate: float
+    supply_h: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,10 @@ class TargetGiven:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A whole problem; `travel_h[node][site]` in hours; parents before children in `nodes`."""
+    """A whole problem; `travel_h[node][site]` in hours; parents before children in `nodes`.
+
+    `least`: units of (part, node) that have to lie there, whatever they are worth.
+    """
 
     nodes: tuple[NodeGiven, ...]
     parts: tuple[PartGiven, ...]
@@ -89,6 +93,7 @@ class Problem:
     budget: float | None
     targets: tuple[TargetGiven, ...]
     time_limit_s: float
+    least: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def read(document: Mapping[str, Any]) -> Problem:
@@ -137,12 +142,16 @@ def _node(row: Mapping[str, Any], at: str) -> NodeGiven:
 
 
 def _part(row: Mapping[str, Any], at: str) -> PartGiven:
-    _known(at, row, "id unit_cost holding_rate_per_year")
+    _known(at, row, "id unit_cost holding_rate_per_year supply_h")
     cost = _number(row.get("unit_cost"), f"{at}.unit_cost")
     if cost <= 0.0:
         raise _bad(f"{at}.unit_cost", cost, "is no price", "Give the money that one unit costs, above zero.")
+    supply = row.get("supply_h")
     return PartGiven(
-        _id(row, "id", at), cost, _number(row.get("holding_rate_per_year", 0.0), f"{at}.holding_rate_per_year")
+        _id(row, "id", at),
+        cost,
+        _number(row.get("holding_rate_per_year", 0.0), f"{at}.holding_rate_per_year"),
+        None if supply is None else _number(supply, f"{at}.supply_h"),
     )
 
 
@@ -187,9 +196,9 @@ def _target(row: Mapping[str, Any], at: str, names: Mapping[str, set[str]]) -> T
     value = _number(row.get("value"), f"{at}.value")
     if measure == "fill_rate" and value >= 1.0:
         raise _bad(f"{at}.value", value, "is a fill rate that no stock reaches", "Give a share below 1.")
-    for field, known in names.items():
-        if row.get(field) is not None and row[field] not in known:
-            raise _bad(f"{at}.{field}", row[field], "is not in the problem", f"Name one of the {len(known)} given.")
+    for name, known in names.items():
+        if row.get(name) is not None and row[name] not in known:
+            raise _bad(f"{at}.{name}", row[name], "is not in the problem", f"Name one of the {len(known)} given.")
     return TargetGiven(measure, value, row.get("service_class"), row.get("node"), row.get("part"))
 
 

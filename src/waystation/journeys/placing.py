@@ -1,0 +1,105 @@
+"""Stock of the whole live network at once: a central hub that feeds the others, as one plan with a proven bound.
+
+Top to bottom: the shelves with their forecasts and the needs by site, the tree that feeds them, the plan beside what
+is live, what each shelf would ask for by itself, and what lies there today. Nothing is kept; `plan.propose_network`
+makes a plan of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from waystation.journeys.demand import Demand
+from waystation.journeys.redesign import Network, network_of
+from waystation.journeys.shelves import LEAD_DAYS, NETWORK, Choice, Shelf, leads_by_shelf, look, sized
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import NotReady
+from waystation.planning.rules.demand.leadtime import lead_times
+from waystation.planning.rules.living import placing as rules
+from waystation.registry.models import Site
+from waystation.spares.models import Hub
+
+TRANSIT_DAYS = 2.0  # from the centre to a hub, where fewer than five transfers were measured
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """The placing with the shelves it is for, the tree under it, and hubs whose way from the centre is assumed."""
+
+    placing: rules.Placing
+    tree: rules.Tree
+    centre: Hub
+    assumed: tuple[str, ...]
+    shelves: tuple[Shelf, ...]
+    told: Demand
+    budget: float | None
+
+    def choices(self) -> dict[tuple[str, str], Choice]:
+        """What every priced shelf would hold, with why; empty where no stock keeps the limits."""
+        return {(p.hub, p.group): self._choice(p) for p in self.placing.shelves}
+
+    def _choice(self, at: rules.Placed) -> Choice:
+        mean = float(np.arange(len(at.law)) @ at.law)
+        per_day = math.fsum(
+            s.as_stock().use.per_day for s in self.shelves if (s.hub.code, s.group) == (at.hub, at.group)
+        )
+        role = "stands behind every hub" if at.hub == self.centre.code else f"refilled from {self.centre.code}"
+        last = f"the last unit saves {at.gain:.2g} units waited for"
+        if at.floor >= at.units:
+            last = "the floor of its class" if at.units else "a unit elsewhere does more for the money"
+        why = f"{NETWORK}, {role}; {last}"
+        return Choice(at.units, why, NETWORK, at.law, mean / per_day if per_day > 0.0 else 0.0, self.budget)
+
+
+def place(
+    by: Authority, *, now: datetime, budget: float | None = None, may_go_on: Callable[[], bool] = lambda: True
+) -> Whole:
+    """The least capital that keeps what every class asks for; with a budget, the least waiting within both.
+
+    Refused without a central hub: nothing feeds anything then, and shelves are sized one by one.
+    """
+    by.require("planning.read")
+    centre = Hub.objects.filter(tier="central").order_by("code").first()
+    if centre is None:
+        raise NotReady(
+            "planning.network", "No hub is central, so no hub feeds another.", "Size shelves one by one in the studio."
+        )
+    shelves, told = look(by, now=now, centre=centre.code)
+    drawn = network_of(by, shelves, now=now)
+    tree, assumed = _tree(shelves, drawn, centre, now)
+    others = {
+        "Live policy": {(s.hub.code, s.group): s.point.reorder_point + 1 if s.point else 0 for s in shelves},
+        "Each shelf by itself": {(s.hub.code, s.group): sized(s).point.least for s in shelves},
+        "On the shelves today": {(s.hub.code, s.group): s.ready for s in shelves},
+    }
+    found = rules.placed(drawn.streams, drawn.terms, tree, others, budget=budget, may_go_on=may_go_on)
+    return Whole(found, tree, centre, assumed, tuple(shelves), told, budget)
+
+
+def _tree(shelves: list[Shelf], drawn: Network, centre: Hub, now: datetime) -> tuple[rules.Tree, tuple[str, ...]]:
+    leads = leads_by_shelf(now)
+    hubs = sorted({s.hub.code for s in shelves} - {centre.code})
+    told = {hub: [float(np.mean(days)) for (to, _), (days, _) in leads.items() if to == hub] for hub in hubs}
+    days_to = {hub: float(np.mean(days)) if days else TRANSIT_DAYS for hub, days in told.items()}
+    supply: dict[str, float] = {}
+    for group in {s.group for s in shelves}:
+        days = (leads.get((centre.code, group)) or leads.get(("", group)) or (lead_times(LEAD_DAYS), ""))[0]
+        supply[group] = float(np.mean(days))
+    sites = Site.objects.select_related("service_class")
+    classes = {s.code: s.service_class for s in sites}
+    floors = {(s.hub.code, s.group): s.floor for s in shelves if s.floor}
+    tree = rules.Tree(
+        centre.code,
+        days_to,
+        supply,
+        {code: c.code for code, c in classes.items()},
+        {c.code: c.cover_probability for c in classes.values()},
+        floors,
+        {code: c.tolerable_outage_h for code, c in classes.items()},
+    )
+    return tree, tuple(hub for hub in hubs if not told[hub])

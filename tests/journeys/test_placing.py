@@ -1,0 +1,148 @@
+"""The stock of all hubs at once on the live network: placed, proposed, live, recomputed as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from tests.conftest import START
+from tests.rooms.planning.scenes import on_shelf, take, tickets, two_hubs
+from tests.rooms.spares.network import a_part, system
+from waystation.journeys import plan, studio
+from waystation.journeys.placing import TRANSIT_DAYS, place
+from waystation.journeys.shelves import NETWORK, look
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import NotAllowed, NotReady
+from waystation.planning import models as m
+from waystation.planning import queries
+from waystation.planning.actions import plans
+from waystation.spares.models import Hub, StockTarget
+
+pytestmark = pytest.mark.django_db
+Acting = Callable[..., Authority]
+WEEKLY = [7.0 * n + 1 for n in range(104)]
+
+
+@pytest.fixture
+def hubs() -> tuple[Hub, Hub]:
+    """Sevilla that serves ten controllers, and the central Madrid; two years of weekly needs, a price."""
+    made = two_hubs()
+    part = a_part()
+    part.unit_cost = 500
+    part.save()
+    take(tickets(WEEKLY))
+    return made
+
+
+def _live(acting: Acting, budget: float | None = None) -> m.Plan:
+    made = plan.propose_network(acting("planner"), budget=budget, reason="all hubs at once", now=START)
+    plans.approve(acting("service_manager"), made.pk, shown=made.digest, reason="seen", now=START)
+    return plan.apply(acting("planner"), made.pk, now=START)
+
+
+def test_siz_12_the_live_network_is_placed_at_once_beside_what_is_live_and_what_lies_there(
+    hubs: tuple[Hub, Hub],
+) -> None:
+    """The class is kept, the bound holds, and three other stocks are judged by the same model."""
+    on_shelf(hubs[0], 2)
+    found = place(system(), now=START)
+    told = found.placing
+    assert (found.centre.code, found.tree.days_to, found.assumed) == ("madrid", {"sevilla": TRANSIT_DAYS}, ("sevilla",))
+    assert told.status == "optimal_within_gap"
+    assert told.bound <= told.value == told.judged[0].capital
+    assert all(c.reached >= c.asked - 1e-9 for c in told.classes)
+    names = ["Whole network", "Live policy", "Each shelf by itself", "On the shelves today"]
+    assert [j.name for j in told.judged] == names
+    assert told.judged[1].capital == 0.0
+    assert told.judged[3].capital == 1000.0
+    assert told.judged[0].waiting <= told.judged[3].waiting
+
+
+def test_siz_12_more_money_never_makes_the_network_wait_longer(hubs: tuple[Hub, Hub]) -> None:
+    """From the least that keeps the class upwards."""
+    least = place(system(), now=START).placing.value
+    waits = [place(system(), now=START, budget=least + more).placing.value for more in (0.0, 500.0, 1000.0, 3000.0)]
+    assert waits == sorted(waits, reverse=True)
+    assert waits[-1] < waits[0]
+
+
+def test_siz_07_a_plan_of_the_whole_network_sets_the_centre_too(acting: Acting, hubs: tuple[Hub, Hub]) -> None:
+    """The centre, of which no site asks anything, gets its point and its bounds; why says what stands behind what."""
+    found = place(system(), now=START)
+    units = {(p.hub, p.group): p.units for p in found.placing.shelves}
+    _live(acting)
+    points = {p.hub: p for p in queries.points(system())}
+    for code in ("madrid", "sevilla"):
+        assert points[code].reorder_point + 1 == units[code, "controller"] > 0
+        target = StockTarget.objects.get(hub__code=code, group="controller", break_glass=False)
+        assert target.minimum == units[code, "controller"]
+        assert points[code].figures["set_by"] == NETWORK
+    assert any("stands behind every hub" in step for step in points["madrid"].figures["steps"])
+
+
+def test_siz_08_what_the_centre_gives_runs_it_out_as_surely_as_a_failure(acting: Acting, hubs: tuple[Hub, Hub]) -> None:
+    """Once it feeds Sevilla, its forecast is what Sevilla asks for; the studio does not count the needs twice."""
+    needs = studio.studio(system(), now=START).curve.needs
+    alone = {s.hub.code: s for s in look(system(), now=START)[0]}
+    _live(acting)
+    after = {s.hub.code: s for s in look(system(), now=START)[0]}
+    assert after["madrid"].only_feeds
+    asked = after["madrid"].as_stock().use.per_day
+    assert asked == pytest.approx(after["sevilla"].as_stock().use.per_day)
+    assert after["sevilla"].rate == alone["sevilla"].rate
+    assert studio.studio(system(), now=START).curve.needs == pytest.approx(needs)
+    assert {t.hub for t in studio.studio(system(), now=START).targets} == {"sevilla"}
+
+
+def test_siz_09_a_night_recomputes_the_network_as_a_whole(acting: Acting, hubs: tuple[Hub, Hub]) -> None:
+    """Nothing has changed, so no point moves, though each shelf by itself would ask for another stock."""
+    _live(acting)
+    before = {p.hub: (p.reorder_point, p.order_up_to) for p in queries.points(system())}
+    night = plan.recompute(system(), now=START + timedelta(days=1))
+    assert (night.looked, night.changed, night.asked) == (len(before), 0, 0)
+    assert {p.hub: (p.reorder_point, p.order_up_to) for p in queries.points(system())} == before
+
+
+def test_siz_09_a_wave_lifts_the_network_within_the_rails_and_asks_beyond_them(
+    acting: Acting, hubs: tuple[Hub, Hub]
+) -> None:
+    """Forty needs in a fortnight: the points rise together, the large steps wait for a person, none falls."""
+    _live(acting)
+    before = {p.hub: p.reorder_point for p in queries.points(system())}
+    take(tickets([0.3 * n for n in range(1, 41)], first=1000))
+    night = plan.recompute(system(), now=START + timedelta(days=1))
+    assert night.changed + night.asked >= 1
+    after = {p.hub: p.reorder_point for p in queries.points(system())}
+    assert all(after[hub] >= point for hub, point in before.items())
+
+
+def test_siz_09_where_no_stock_keeps_the_limits_any_more_the_points_stay_and_say_so(
+    acting: Acting, hubs: tuple[Hub, Hub]
+) -> None:
+    """The budget held when it was approved; since a wave it does not, and nothing is lowered in silence."""
+    least = place(system(), now=START).placing.value
+    _live(acting, budget=least)
+    before = {p.hub: p.reorder_point for p in queries.points(system())}
+    take(tickets([0.3 * n for n in range(1, 121)], first=1000))
+    night = plan.recompute(system(), now=START + timedelta(days=1))
+    assert (night.changed, night.asked) == (0, 0)
+    points = {p.hub: p for p in queries.points(system())}
+    assert {hub: p.reorder_point for hub, p in points.items()} == before
+    assert all("no stock keeps the limits" in p.figures["decision"] for p in points.values())
+    assert all(p.figures["set_by"] == NETWORK for p in points.values())
+    assert all(p.figures["budget"] == least for p in points.values())
+
+
+def test_siz_12_what_clashes_is_refused_in_words_and_without_a_centre_nothing_feeds_anything(
+    acting: Acting, hubs: tuple[Hub, Hub]
+) -> None:
+    """One unit's money; then a network without a central hub."""
+    with pytest.raises(NotReady, match="budget of 500"):
+        plan.propose_network(acting("planner"), budget=500.0, reason="cheap", now=START)
+    with pytest.raises(NotAllowed):
+        plan.propose_network(acting("operator"), reason="mine", now=START)
+    Hub.objects.filter(code="madrid").update(tier="regional")
+    with pytest.raises(NotReady, match="No hub is central"):
+        place(system(), now=START)

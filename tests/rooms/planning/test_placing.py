@@ -1,0 +1,147 @@
+"""Stock over a network at once: the least capital that keeps the classes, within floors, beside every other stock."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from waystation.kernel.refusals import NotReady
+from waystation.planning.rules.fleet import seen, waiting
+from waystation.planning.rules.living.placing import Placing, Tree, placed, problem_of
+from waystation.planning.rules.living.redesign import Stream, Terms
+from waystation.planning.rules.planner import lay
+
+MOST = 5
+
+
+def streams(near: float, far: float, group: str = "fan") -> list[Stream]:
+    """Needs a year at a site of each hub."""
+    return [
+        Stream("alicante", group, near, (("east", 0.9),), "east"),
+        Stream("badajoz", group, far, (("west", 0.5),), "west"),
+    ]
+
+
+def tree(cover: float = 0.9, floors: dict[tuple[str, str], int] | None = None, supply: float = 30.0) -> Tree:
+    """A centre two days from both hubs."""
+    sites = ("alicante", "badajoz")
+    return Tree(
+        "centre",
+        {"east": 2.0, "west": 3.0},
+        {"fan": supply, "pump": supply},
+        dict.fromkeys(sites, "A"),
+        {"A": cover},
+        floors or {},
+        dict.fromkeys(sites, 4.0),
+    )
+
+
+def terms(group: str = "fan", cost: float = 100.0, doubt: float = 0.0) -> Terms:
+    """What sizes a group."""
+    return Terms(group, cost, (30.0,), 1.0, doubt, 0.9)
+
+
+def units(found: Placing, group: str = "fan") -> tuple[int, int, int]:
+    """At the centre, east and west."""
+    told = {s.hub: s.units for s in found.shelves if s.group == group}
+    return told["centre"], told["east"], told["west"]
+
+
+def every_stock(near: float, far: float, of: Tree) -> list[tuple[tuple[int, ...], float, float]]:
+    """Every stock of up to five units a shelf with its share met at once and the units waited for."""
+    fleet = lay(problem_of(streams(near, far), [terms()], of, None)).fleet
+    rates, found = fleet.rate[0], []
+    for stock in itertools.product(range(MOST + 1), repeat=3):
+        at = seen(fleet, np.arange(1), np.array([stock], dtype=np.int64))
+        found.append((stock, float(at.fill[0] @ rates / rates.sum()), float(waiting(fleet, at.ebo)[0])))
+    return found
+
+
+@settings(max_examples=25, deadline=None)
+@given(near=st.floats(0.5, 12.0), far=st.floats(0.5, 12.0), cover=st.sampled_from([0.6, 0.8, 0.9]))
+def test_siz_12_the_least_capital_of_a_small_network_is_that_of_every_stock_tried(
+    near: float, far: float, cover: float
+) -> None:
+    """One part, three shelves: what is found costs what the cheapest of all stocks costs, and keeps the class."""
+    found = placed(streams(near, far), [terms()], tree(cover), {})
+    tried = [100.0 * sum(stock) for stock, fill, _ in every_stock(near, far, tree(cover)) if fill >= cover - 1e-9]
+    assert found.value == pytest.approx(min(tried))
+    assert found.bound <= found.value + 1e-6
+    assert found.classes[0].reached >= cover - 1e-9
+    assert max(units(found)) <= MOST  # else the trial would have been too small
+
+
+@settings(max_examples=25, deadline=None)
+@given(near=st.floats(0.5, 12.0), far=st.floats(0.5, 12.0), money=st.integers(2, 8))
+def test_siz_12_the_least_waiting_of_a_budget_is_that_of_every_stock_tried(near: float, far: float, money: int) -> None:
+    """No class asks for anything here: the budget alone decides."""
+    free = replace(tree(), cover={})
+    found = placed(streams(near, far), [terms()], free, {}, budget=100.0 * money)
+    tried = [wait for stock, _, wait in every_stock(near, far, free) if sum(stock) <= money]
+    assert found.value == pytest.approx(min(tried), rel=1e-6, abs=1e-9)
+    assert found.bound <= found.value + 1e-9
+
+
+@settings(max_examples=25, deadline=None)
+@given(floors=st.tuples(*[st.integers(0, 3)] * 3), near=st.floats(0.0, 6.0), far=st.floats(0.5, 6.0))
+def test_siz_09_no_shelf_of_the_network_is_planned_below_the_floor_of_its_class(
+    floors: tuple[int, int, int], near: float, far: float
+) -> None:
+    """A floor holds also where nothing is needed, or where a unit elsewhere would do more."""
+    named = {(hub, "fan"): least for hub, least in zip(("centre", "east", "west"), floors, strict=True)}
+    found = placed(streams(near, far), [terms()], tree(floors=named), {})
+    held = {s.hub: s.units for s in found.shelves}
+    assert all(held.get(hub, 0) >= least for (hub, _), least in named.items())
+    assert found.value == pytest.approx(100.0 * sum(held.values()))
+
+
+def test_siz_12_a_unit_at_the_centre_stands_behind_both_hubs() -> None:
+    """Long supply, short ways: pooled at the centre it costs less than each hub waiting for supply by itself."""
+    alone = {(hub, "fan"): 5 for hub in ("east", "west")}
+    found = placed(streams(12.0, 12.0), [terms()], tree(0.9, supply=60.0), {"Each by itself": alone})
+    whole, apart = found.judged
+    assert units(found)[0] > 0
+    assert whole.capital < apart.capital
+    assert whole.share >= apart.share - 0.1
+
+
+def test_siz_12_limits_that_cannot_all_hold_are_named_with_the_floors() -> None:
+    """One unit of money for a class of nine in ten: budget, class and floors stand in the words, and no stock does."""
+    named = {("east", "fan"): 1}
+    found = placed(streams(12.0, 12.0), [terms()], tree(0.9, named), {"Live": {}}, budget=100.0)
+    assert found.shelves == ()
+    assert any("budget of 100" in words for words in found.conflict)
+    assert any("class A" in words for words in found.conflict)
+    assert found.conflict[-1] == "floors of the classes, 1 unit"
+    assert [j.name for j in found.judged] == ["Live"]
+
+
+def test_siz_12_what_has_no_price_is_left_out_by_name_and_an_empty_network_is_refused() -> None:
+    """Money cannot weigh what costs nothing."""
+    both = [*streams(6.0, 6.0), *streams(6.0, 6.0, "pump")]
+    found = placed(both, [terms(), terms("pump", 0.0)], tree(), {})
+    assert found.unpriced == ("pump",)
+    assert {s.group for s in found.shelves} == {"fan"}
+    with pytest.raises(NotReady) as refused:
+        placed(both, [terms("fan", 0.0)], tree(), {})
+    assert refused.value.code == "planning.network"
+
+
+def test_siz_12_a_rate_that_is_not_well_known_asks_for_more() -> None:
+    """Doubt widens what is outstanding, most where the wait is long."""
+    long = tree(supply=120.0)
+    sure = placed(streams(12.0, 12.0), [terms()], long, {})
+    unsure = placed(streams(12.0, 12.0), [terms(doubt=2.0)], long, {})
+    assert unsure.value > sure.value
+
+
+def test_cls_02_a_part_restored_too_late_counts_as_not_in_time() -> None:
+    """A hub that reaches its sites in time nine times of ten restores no more than that, however much it holds."""
+    much = {(hub, "fan"): 50 for hub in ("centre", "east", "west")}
+    found = placed(streams(10.0, 10.0), [terms()], tree(), {"Much": much})
+    assert found.judged[1].share == pytest.approx((0.9 + 0.5) / 2.0, abs=1e-3)
