@@ -33,6 +33,7 @@ MORE = (
     "/planning/",
     "/planning/forecast/",
     "/planning/what-if/",
+    "/planning/network/",
     "/planning/uncovered/",
     "/planning/business-case/",
     "/planning/models/",

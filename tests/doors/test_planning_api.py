@@ -287,6 +287,36 @@ def test_siz_12_the_studio_answers_a_budget_by_api_and_a_plan_of_it_is_proposed(
     assert (low.status_code, low.json()["code"]) == (422, "planning.budget")
 
 
+def test_siz_12_the_whole_network_answers_by_api_and_its_plan_has_the_same_units(
+    people: dict[str, Client], said: Said
+) -> None:
+    """Units by shelf with floor and cover; proposed by API they are the plan's lines; the terminal does the same."""
+    two_hubs()
+    part = a_part()
+    part.unit_cost = 400
+    part.save()
+    take(tickets(WEEKLY))
+    told = get(people["operator"], "/network")
+    assert told["centre"] == "madrid"
+    assert told["assumed_ways"] == ["sevilla"]
+    assert told["bound"] <= told["value"] == 400.0 * sum(s["units"] for s in told["shelves"])
+    assert all(c["reached"] >= c["asked"] - 1e-9 for c in told["classes"])
+    plan = post(people["planner"], "/plans", {"reason": "at once", "network": True}, 201)
+    lines = {x["hub"]: x["reorder_point"] + 1 for x in get(people["planner"], f"/plans/{plan['id']}/lines")}
+    assert lines == {s["hub"]: s["units"] for s in told["shelves"] if s["units"]}
+    tight = get(people["operator"], "/network?budget=400")
+    assert (tight["shelves"], tight["value"]) == ([], None)
+    assert "budget of 400" in tight["conflict"]
+    refused = post(people["planner"], "/plans", {"reason": "cheap", "network": True, "budget": 400.0}, 409)
+    assert refused["code"] == "planning.conflict"
+    code, text = said("propose", "--network", "--reason", "at once")
+    assert (code, "madrid controller: none to" in text) == (0, True)
+    code, text = said("propose", "--network", "--hub", "madrid", "--reason", "half")
+    assert (code, "takes no hub and no group" in text) == (1, True)
+    code, text = said("propose", "--budget", "5000", "--reason", "half")
+    assert (code, "Add --network" in text) == (1, True)
+
+
 def test_hub_07_designs_uncovered_and_reach_answer_by_api(people: dict[str, Client]) -> None:
     """Asked designs stand behind the usual ones; what is uncovered has a fix; every promise has a verdict."""
     two_hubs()

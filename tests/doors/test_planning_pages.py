@@ -90,6 +90,28 @@ def test_siz_07_a_point_of_the_curve_is_proposed_approved_by_another_and_made_li
     assert "is live" in text(planner, "/planning/plans/1/")
 
 
+def test_siz_12_the_whole_network_is_shown_with_its_bound_and_proposed_as_one(people: dict[str, Client]) -> None:
+    """What it costs, what no stock can beat, which ways are assumed; a budget that cannot hold is told, not hidden."""
+    page = text(people["operator"], "/planning/network/")
+    assert "no stock that keeps the classes costs less than" in page
+    assert "assumed, said by nobody" in page
+    assert "Each shelf by itself" in page
+    assert "A planner may propose this stock." in page
+    tight = text(people["operator"], "/planning/network/?budget=500")
+    assert "No stock keeps all of this." in tight
+    assert "budget of 500" in tight
+    assert people["operator"].get("/planning/network/?budget=much").status_code == 422
+    rich = text(people["operator"], "/planning/network/?budget=20000")
+    assert "no stock of this price leaves fewer than" in rich
+    refused = people["planner"].post("/planning/propose/", {"network": "1", "budget": "500", "reason": "cheap"})
+    assert refused.status_code == 409
+    assert "budget of 500" in refused.content.decode()
+    made = people["planner"].post("/planning/propose/", {"network": "1", "budget": "", "reason": "at once"})
+    assert made.headers["Location"] == "/planning/plans/1/"
+    assert {line.hub for line in m.Plan.objects.get().lines.all()} == {"madrid", "sevilla"}
+    assert "stands behind every hub" in text(people["planner"], "/planning/plans/1/")
+
+
 def test_siz_07_a_plan_is_withdrawn_with_a_reason_and_without_one_it_stays(people: dict[str, Client]) -> None:
     """By cover, without a budget."""
     people["planner"].post("/planning/propose/", {"budget": "", "reason": "two years"})
@@ -102,7 +124,16 @@ def test_siz_07_a_plan_is_withdrawn_with_a_reason_and_without_one_it_stays(peopl
 
 def test_planning_pages_are_for_those_who_may(people: dict[str, Client]) -> None:
     """A vendor sees none; an operator reads and proposes nothing."""
-    for path in ("", "plans/", "forecast/", "what-if/", "uncovered/", "hubs/sevilla/", "hubs/sevilla/list.csv"):
+    for path in (
+        "",
+        "plans/",
+        "forecast/",
+        "network/",
+        "what-if/",
+        "uncovered/",
+        "hubs/sevilla/",
+        "hubs/sevilla/list.csv",
+    ):
         assert people["vendor"].get(f"/planning/{path}").status_code == 403, path
     assert people["operator"].post("/planning/propose/", {"reason": "x"}).status_code == 403
     assert "A planner may propose" in text(people["operator"], "/planning/")
@@ -187,7 +218,7 @@ def test_an_empty_network_has_a_studio_with_one_next_step(signed_in: Callable[..
     """Every page opens and says what is true."""
     client = signed_in("planner")
     assert "Nothing is installed, held or needed yet." in text(client, "/planning/")
-    for path in ("plans/", "forecast/", "what-if/", "uncovered/", "reach/"):
+    for path in ("plans/", "forecast/", "network/", "what-if/", "uncovered/", "reach/"):
         text(client, f"/planning/{path}")
 
 

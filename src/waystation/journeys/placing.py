@@ -49,10 +49,14 @@ class Whole:
             s.as_stock().use.per_day for s in self.shelves if (s.hub.code, s.group) == (at.hub, at.group)
         )
         role = "stands behind every hub" if at.hub == self.centre.code else f"refilled from {self.centre.code}"
-        last = f"the last unit saves {at.gain:.2g} units waited for"
-        if at.floor >= at.units:
-            last = "the floor of its class" if at.units else "a unit elsewhere does more for the money"
-        why = f"{NETWORK}, {role}; {last}"
+        if at.units == 0:
+            why = "nothing is held: " + (
+                "a unit elsewhere does more for the money" if mean > 0.0 else "nothing asks for it"
+            )
+        elif at.units <= at.floor:
+            why = f"{NETWORK}, {role}; the floor of its class"
+        else:
+            why = f"{NETWORK}, {role}; the last unit saves {at.gain:.2g} units waited for"
         return Choice(at.units, why, NETWORK, at.law, mean / per_day if per_day > 0.0 else 0.0, self.budget)
 
 
@@ -72,8 +76,8 @@ def place(
     shelves, told = look(by, now=now, centre=centre.code)
     drawn = network_of(by, shelves, now=now)
     tree, assumed = _tree(shelves, drawn, centre, now)
-    others = {
-        "Live policy": {(s.hub.code, s.group): s.point.reorder_point + 1 if s.point else 0 for s in shelves},
+    live = {(s.hub.code, s.group): s.point.reorder_point + 1 for s in shelves if s.point}
+    others = ({"Live policy": live} if live else {}) | {
         "Each shelf by itself": {(s.hub.code, s.group): sized(s).point.least for s in shelves},
         "On the shelves today": {(s.hub.code, s.group): s.ready for s in shelves},
     }

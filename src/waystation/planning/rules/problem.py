@@ -82,7 +82,8 @@ class TargetGiven:
 class Problem:
     """A whole problem; `travel_h[node][site]` in hours; parents before children in `nodes`.
 
-    `least`: units of (part, node) that have to lie there, whatever they are worth.
+    `least`: units of (part, node) that have to lie there, whatever they are worth. A document gives neither them nor
+    `supply_h` of a part: they come of a live network.
     """
 
     nodes: tuple[NodeGiven, ...]
@@ -142,16 +143,12 @@ def _node(row: Mapping[str, Any], at: str) -> NodeGiven:
 
 
 def _part(row: Mapping[str, Any], at: str) -> PartGiven:
-    _known(at, row, "id unit_cost holding_rate_per_year supply_h")
+    _known(at, row, "id unit_cost holding_rate_per_year")
     cost = _number(row.get("unit_cost"), f"{at}.unit_cost")
     if cost <= 0.0:
         raise _bad(f"{at}.unit_cost", cost, "is no price", "Give the money that one unit costs, above zero.")
-    supply = row.get("supply_h")
     return PartGiven(
-        _id(row, "id", at),
-        cost,
-        _number(row.get("holding_rate_per_year", 0.0), f"{at}.holding_rate_per_year"),
-        None if supply is None else _number(supply, f"{at}.supply_h"),
+        _id(row, "id", at), cost, _number(row.get("holding_rate_per_year", 0.0), f"{at}.holding_rate_per_year")
     )
 
 
