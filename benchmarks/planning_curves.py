@@ -1,13 +1,15 @@
 """Curves, budgets and service targets over a fleet of slow movers on 1 + 4 + 20 nodes; gaps, errors, capital saved.
 
 Peers in the same run: stockpyl's two-echelon METRIC-like base-stock search has no like, so its single-node search is
-timed for 1,000 parts x 20 hubs where stockpyl is installed; else that is said. `--quick` leaves out 10,000 parts.
+timed for 1,000 parts x 20 hubs where stockpyl is installed; else that is said. The peak of resident memory is that of
+a process of its own. `--quick` leaves out 10,000 parts.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import subprocess
 import sys
 import time
 
@@ -27,6 +29,7 @@ def main() -> None:
     """Time, check and judge."""
     report = Report("planning_curves", "no database")
     _curves(report)
+    _memory(report)
     _budget(report)
     _targets(report)
     _errors(report)
@@ -44,6 +47,29 @@ def _curves(report: Report) -> None:
         report.add(f"curves_{parts}_parts_s", took)
         report.add(f"curves_{parts}_parts_cpu_s", (time.process_time() - cpu) / 3)
         report.judge(f"{parts:,} parts x 25 nodes, full curve <= {most:g} s", took <= most)
+
+
+def _memory(report: Report) -> None:
+    """The peak of a process of its own that only plans 10,000 parts: the curve, a budget, the stock at every node."""
+    if "--quick" in sys.argv:
+        return
+    code = (
+        "import resource; import numpy as np; from tests.rooms.planning.fleets import three_tiers\n"
+        "from waystation.planning.rules.attainment import attainment, within_budget\n"
+        "from waystation.planning.rules.curves import curves, place\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "many = three_tiers(10_000); found = curves(many); curve_mb = peak()\n"
+        "merged = attainment(found, many.unit_cost)\n"
+        "chosen = within_budget(merged, found, many.unit_cost, 0.3 * float(merged.capital[-1]))\n"
+        "stock = place(many, np.arange(many.parts), chosen.counts)\n"
+        "assert stock.shape == (10_000, 25) and (stock.sum(axis=1) == chosen.counts).all()\n"
+        "print(curve_mb, peak())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    curve_mb, plan_mb = map(float, done.stdout.split())
+    report.add("curves_10000_parts_peak_mib", curve_mb)
+    report.add("plan_of_10000_parts_peak_mib", plan_mb)
+    report.judge("10,000 parts do not exhaust 8 GiB", plan_mb <= 8 * 1024)
 
 
 def _budget(report: Report) -> None:

@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.rooms.planning.fleets import small, three_tiers
-from tests.rooms.planning.oracles import best_by_count, every_stock, vari_metric
+from tests.rooms.planning.oracles import best_by_count, every_stock, negbin_law, short, vari_metric
 from waystation.kernel.refusals import BadInput
+from waystation.planning.rules import curves as curve_rules
 from waystation.planning.rules.attainment import attainment, bound_at, lower_hull, within_budget
 from waystation.planning.rules.columns import Limit, at_customers, constrained, money
 from waystation.planning.rules.curves import curves, place
 from waystation.planning.rules.echelons import customers_wait, evaluate, two_echelons
 from waystation.planning.rules.exact import exact
-from waystation.planning.rules.fleet import Fleet, fleet, seen, waiting
+from waystation.planning.rules.fleet import Fleet, fleet, seen, shortage, waiting
 from waystation.planning.rules.prices import Prices, priced
 
 demands = st.lists(st.floats(0.2, 3.0), min_size=1, max_size=3)
@@ -231,6 +232,29 @@ def test_the_same_problem_gives_the_same_bits() -> None:
     assert second.stock is not None
     assert (first.stock == second.stock).all()
     assert (first.value, first.bound) == (second.value, second.bound)
+
+
+def test_how_many_parts_are_looked_at_at_once_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All parts of a chunk in one pass, and each by itself."""
+    many = three_tiers(30, regions=2, locals_=3)
+    monkeypatch.setattr(curve_rules, "PASS_CELLS", 10**12)
+    whole = curves(many)
+    monkeypatch.setattr(curve_rules, "PASS_CELLS", 1)
+    for one, other in zip(whole, curves(many), strict=True):
+        assert (one.parts == other.parts).all()
+        assert (one.least == other.least).all()
+
+
+def test_backorders_of_every_stock_are_those_of_the_law_term_by_term() -> None:
+    """Mean and variance for arrays of means, Poisson and wider, nothing asked for among them."""
+    mean = np.array([[0.0, 0.4], [3.0, 11.5]])
+    variance = mean * np.array([[1.0, 1.0], [1.8, 2.5]])
+    ebo, vbo = shortage(mean, variance, 14)
+    assert ebo.shape == vbo.shape == (2, 2, 15)
+    for at in np.ndindex(mean.shape):
+        law = negbin_law(float(mean[at]), float(variance[at]))
+        for stock in range(15):
+            assert (ebo[at][stock], vbo[at][stock]) == pytest.approx(short(law, stock), abs=1e-7)
 
 
 def test_vari_metric_against_the_exact_law_on_three_tiers() -> None:

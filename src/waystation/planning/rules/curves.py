@@ -8,6 +8,7 @@ count. Sources: Sherbrooke (1986); Fox (1966); Rustenburg, van Houtum and Zijm, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from waystation.planning.rules.counts import Array
 from waystation.planning.rules.fleet import Fleet, Whole, shortage
 
 CELLS, FEW_CELLS = 1_500_000, 200_000
+PASS_CELLS = 300_000  # what one pass over a chunk touches at a time, so that it stays in the processor's caches
 
 
 def chunks(given: Fleet, parts: Whole) -> Iterator[Whole]:
@@ -53,7 +55,17 @@ class Curve:
 def curves(given: Fleet, parts: Whole | None = None) -> list[Curve]:
     """The curve of every part, in chunks; counts run to where one more unit is not noticed."""
     asked = np.arange(given.parts) if parts is None else parts
-    return [Curve(chunk, _Joined(given, chunk).whole()) for chunk in chunks(given, asked)]
+    return [Curve(chunk, np.concatenate(list(_passes(given, chunk)))) for chunk in chunks(given, asked)]
+
+
+def _passes(given: Fleet, chunk: Whole) -> Iterator[Array]:
+    """The curves of a chunk, some parts at a time; every part is looked at as far as the chunk's caps go."""
+    whole = _Joined(given, chunk)
+    inner = [whole.most[n] + 1 for n, below in enumerate(given.below) if below]
+    widest = max(len(below) for below in given.below) * (max(whole.most) + 1)
+    rows = max(1, PASS_CELLS // (math.prod(inner[:1]) * max(inner[1:], default=1) * max(1, widest)))
+    for begin in range(0, len(chunk), rows):
+        yield _Joined(given, chunk[begin : begin + rows], whole.most).whole()
 
 
 def place(given: Fleet, parts: Whole, counts: Whole) -> Whole:
@@ -69,9 +81,9 @@ def place(given: Fleet, parts: Whole, counts: Whole) -> Whole:
 class _Joined:
     """Curves of the subtrees of one chunk of parts, and the way back from a count to a placement."""
 
-    def __init__(self, given: Fleet, parts: Whole) -> None:
+    def __init__(self, given: Fleet, parts: Whole, most: list[int] | None = None) -> None:
         self.fleet, self.parts = given, parts
-        self.most = [int(v) for v in given.caps[parts].max(axis=0, initial=0)]
+        self.most = [int(v) for v in given.caps[parts].max(axis=0, initial=0)] if most is None else most
 
     def whole(self) -> Array:
         nothing = np.zeros(len(self.parts))

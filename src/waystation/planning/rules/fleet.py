@@ -139,20 +139,20 @@ def shortage(mean: Array, variance: Array, most: int) -> tuple[Array, Array]:
 
     Negative binomial on the two moments, Poisson where the variance does not exceed the mean.
     """
-    ebo = np.empty((*mean.shape, most + 1))
-    second = np.empty((*mean.shape, most + 1))
-    ebo[..., 0], second[..., 0] = mean, variance + mean * mean
+    ebo = np.empty((most + 1, *mean.shape))  # by stock first: each step of the recursion reads and writes whole rows
+    second = np.empty_like(ebo)
+    ebo[0], second[0] = mean, variance + mean * mean
     b = 1.0 - mean / np.maximum(variance, np.maximum(mean, 1e-300))
     b = np.where((b < 1e-9) | (mean <= 0.0), 0.0, b)
     base = mean * (1.0 - b)
     law = np.exp(np.where(b > 0.0, base * np.log1p(-b) / np.where(b > 0.0, b, 1.0), -base))
     over = 1.0 - law
     for stock in range(most):
-        ebo[..., stock + 1] = np.maximum(ebo[..., stock] - over, 0.0)
-        second[..., stock + 1] = second[..., stock] - 2.0 * ebo[..., stock] + over
+        ebo[stock + 1] = np.maximum(ebo[stock] - over, 0.0)
+        second[stock + 1] = second[stock] - 2.0 * ebo[stock] + over
         law = law * (base + stock * b) / (stock + 1.0)
         over = np.maximum(over - law, 0.0)
-    return ebo, np.maximum(second - ebo * ebo, 0.0)
+    return np.moveaxis(ebo, 0, -1), np.moveaxis(np.maximum(second - ebo * ebo, 0.0), 0, -1)
 
 
 def most_useful(mean: Array, variance: Array, noticed: float = NOTICED) -> Whole:
