@@ -297,6 +297,7 @@ def test_siz_12_the_whole_network_answers_by_api_and_its_plan_has_the_same_units
     part.save()
     take(tickets(WEEKLY))
     told = get(people["operator"], "/network")
+    assert people["vendor"].get(f"{API}/network").status_code == 403
     assert told["centre"] == "madrid"
     assert told["assumed_ways"] == ["sevilla"]
     assert told["bound"] <= told["value"] == 400.0 * sum(s["units"] for s in told["shelves"])

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tests.rooms.planning.fleets import small, three_tiers
 from tests.rooms.planning.oracles import best_by_count, every_stock, negbin_law, short, vari_metric
 from waystation.kernel.refusals import BadInput
-from waystation.planning.rules import curves as curve_rules
 from waystation.planning.rules.attainment import attainment, bound_at, lower_hull, within_budget
 from waystation.planning.rules.columns import Limit, at_customers, constrained, money
 from waystation.planning.rules.curves import curves, place
@@ -234,13 +233,11 @@ def test_the_same_problem_gives_the_same_bits() -> None:
     assert (first.value, first.bound) == (second.value, second.bound)
 
 
-def test_how_many_parts_are_looked_at_at_once_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_many_parts_are_looked_at_at_once_changes_no_bit() -> None:
     """All parts of a chunk in one pass, and each by itself."""
     many = three_tiers(30, regions=2, locals_=3)
-    monkeypatch.setattr(curve_rules, "PASS_CELLS", 10**12)
-    whole = curves(many)
-    monkeypatch.setattr(curve_rules, "PASS_CELLS", 1)
-    for one, other in zip(whole, curves(many), strict=True):
+    whole, each = curves(many, pass_cells=10**12), curves(many, pass_cells=1)
+    for one, other in zip(whole, each, strict=True):
         assert (one.parts == other.parts).all()
         assert (one.least == other.least).all()
 

@@ -52,18 +52,21 @@ class Curve:
     least: Array
 
 
-def curves(given: Fleet, parts: Whole | None = None) -> list[Curve]:
-    """The curve of every part, in chunks; counts run to where one more unit is not noticed."""
+def curves(given: Fleet, parts: Whole | None = None, *, pass_cells: int = PASS_CELLS) -> list[Curve]:
+    """The curve of every part, in chunks; counts run to where one more unit is not noticed.
+
+    `pass_cells` is about how many numbers are looked at in one pass; it changes no result.
+    """
     asked = np.arange(given.parts) if parts is None else parts
-    return [Curve(chunk, np.concatenate(list(_passes(given, chunk)))) for chunk in chunks(given, asked)]
+    return [Curve(chunk, np.concatenate(list(_passes(given, chunk, pass_cells)))) for chunk in chunks(given, asked)]
 
 
-def _passes(given: Fleet, chunk: Whole) -> Iterator[Array]:
+def _passes(given: Fleet, chunk: Whole, cells: int) -> Iterator[Array]:
     """The curves of a chunk, some parts at a time; every part is looked at as far as the chunk's caps go."""
     whole = _Joined(given, chunk)
     inner = [whole.most[n] + 1 for n, below in enumerate(given.below) if below]
     widest = max(len(below) for below in given.below) * (max(whole.most) + 1)
-    rows = max(1, PASS_CELLS // (math.prod(inner[:1]) * max(inner[1:], default=1) * max(1, widest)))
+    rows = max(1, cells // (math.prod(inner[:1]) * max(inner[1:], default=1) * max(1, widest)))
     for begin in range(0, len(chunk), rows):
         yield _Joined(given, chunk[begin : begin + rows], whole.most).whole()
 
