@@ -18,6 +18,7 @@ from waystation.journeys import business_case, kpis, redesign, uncovered
 from waystation.journeys.early_wins import early_wins
 from waystation.journeys.feedback import heard
 from waystation.journeys.placing import place
+from waystation.journeys.playing import certificate
 from waystation.journeys.stock_list import as_csv, stock_list
 from waystation.journeys.studio import studio
 from waystation.planning.rules.business import Rates
@@ -86,6 +87,23 @@ def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str
             {"hub": s.hub, "group": s.group, "units": s.units, "floor": s.floor, "cover": s.cover, "gain": s.gain}
             for s in told.shelves
         ],
+    }
+
+
+@router.get("/network/certificate", response=dict[str, Any])
+def played(request: HttpRequest, budget: float | None = None, seed: int = 1) -> dict[str, Any]:
+    """The placed stock played against today's policy and all stock at the centre, on the same needs, with errors.
+
+    `lone`: failures one by one; `stormy`: with days on which many fail at once. Means with standard errors.
+    """
+    found = certificate(by(request), now=wiring.clock().now(), budget=budget, seed=seed)
+    return {
+        "conflict": found.whole.placing.conflict,
+        "needs_a_year": found.needs,
+        "left_out_a_year": found.left_out,
+        "storms": asdict(found.storms),
+        "lone": [plain(asdict(p)) for p in found.lone],
+        "stormy": [plain(asdict(p)) for p in found.stormy],
     }
 
 

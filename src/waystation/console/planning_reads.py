@@ -18,12 +18,14 @@ from waystation.console.frame import who
 from waystation.journeys import redesign, stock_outlook
 from waystation.journeys import uncovered as journey
 from waystation.journeys.placing import place
+from waystation.journeys.playing import certificate
 from waystation.journeys.shelves import Shelf, look
 from waystation.journeys.stock_list import StockList, as_csv, as_pdf, stock_list
 from waystation.kernel.refusals import NotReady
 from waystation.planning import queries
 from waystation.planning.rules.demand.needs import MONTH
 from waystation.planning.rules.living.placing import Placing
+from waystation.planning.rules.living.playing import HOW
 from waystation.planning.rules.living.redesign import Design
 
 SECTION = "/planning/"
@@ -113,6 +115,19 @@ def network(request: HttpRequest) -> HttpResponse:
         "days": sorted(found.tree.days_to.items()),
     }
     return render(request, "planning/network.html", context)
+
+
+def played(request: HttpRequest) -> HttpResponse:
+    """The certificate of the placed stock: played on the same needs as every other, alone and in storms."""
+    by, now = who(request), wiring.clock().now()
+    asked = request.GET.get("budget", "").strip()
+    context: dict[str, Any] = {"section": SECTION, "budget": asked, "how": HOW}
+    try:
+        found = certificate(by, now=now, budget=amount(asked, "budget") if asked else None)
+    except NotReady as refused:
+        return render(request, "planning/certificate.html", context | {"refused": refused})
+    plays = (("Failures one by one", found.lone), ("With days on which many fail at once", found.stormy))
+    return render(request, "planning/certificate.html", context | {"found": found, "plays": plays})
 
 
 def _network_curve(told: Placing) -> Any:

@@ -8,7 +8,7 @@ makes a plan of it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,10 +29,16 @@ TRANSIT_DAYS = 2.0  # from the centre to a hub, where fewer than five transfers 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The placing with the shelves it is for, the tree under it, and hubs whose way from the centre is assumed."""
+    """The placing with the network it is for, the tree under it, and hubs whose way from the centre is assumed.
+
+    `supply` are equally likely days of supply to the centre by group; `stocks` are units by (hub, group), by name.
+    """
 
     placing: rules.Placing
+    drawn: Network
     tree: rules.Tree
+    supply: Mapping[str, tuple[float, ...]]
+    stocks: Mapping[str, Mapping[tuple[str, str], int]]
     centre: Hub
     assumed: tuple[str, ...]
     shelves: tuple[Shelf, ...]
@@ -75,35 +81,36 @@ def place(
         )
     shelves, told = look(by, now=now, centre=centre.code)
     drawn = network_of(by, shelves, now=now)
-    tree, assumed = _tree(shelves, drawn, centre, now)
+    tree, supply, assumed = _tree(shelves, centre, now)
     live = {(s.hub.code, s.group): s.point.reorder_point + 1 for s in shelves if s.point}
     others = ({"Live policy": live} if live else {}) | {
         "Each shelf by itself": {(s.hub.code, s.group): sized(s).point.least for s in shelves},
         "On the shelves today": {(s.hub.code, s.group): s.ready for s in shelves},
     }
     found = rules.placed(drawn.streams, drawn.terms, tree, others, budget=budget, may_go_on=may_go_on)
-    return Whole(found, tree, centre, assumed, tuple(shelves), told, budget)
+    return Whole(found, drawn, tree, supply, others, centre, assumed, tuple(shelves), told, budget)
 
 
-def _tree(shelves: list[Shelf], drawn: Network, centre: Hub, now: datetime) -> tuple[rules.Tree, tuple[str, ...]]:
+def _tree(
+    shelves: list[Shelf], centre: Hub, now: datetime
+) -> tuple[rules.Tree, dict[str, tuple[float, ...]], tuple[str, ...]]:
     leads = leads_by_shelf(now)
-    hubs = sorted({s.hub.code for s in shelves} - {centre.code})
+    hubs = sorted(set(Hub.objects.values_list("code", flat=True)) - {centre.code})
     told = {hub: [float(np.mean(days)) for (to, _), (days, _) in leads.items() if to == hub] for hub in hubs}
     days_to = {hub: float(np.mean(days)) if days else TRANSIT_DAYS for hub, days in told.items()}
-    supply: dict[str, float] = {}
+    supply: dict[str, tuple[float, ...]] = {}
     for group in {s.group for s in shelves}:
-        days = (leads.get((centre.code, group)) or leads.get(("", group)) or (lead_times(LEAD_DAYS), ""))[0]
-        supply[group] = float(np.mean(days))
+        supply[group] = (leads.get((centre.code, group)) or leads.get(("", group)) or (lead_times(LEAD_DAYS), ""))[0]
     sites = Site.objects.select_related("service_class")
     classes = {s.code: s.service_class for s in sites}
     floors = {(s.hub.code, s.group): s.floor for s in shelves if s.floor}
     tree = rules.Tree(
         centre.code,
         days_to,
-        supply,
+        {group: float(np.mean(days)) for group, days in supply.items()},
         {code: c.code for code, c in classes.items()},
         {c.code: c.cover_probability for c in classes.values()},
         floors,
         {code: c.tolerable_outage_h for code, c in classes.items()},
     )
-    return tree, tuple(hub for hub in hubs if not told[hub])
+    return tree, supply, tuple(hub for hub in hubs if not told[hub])
