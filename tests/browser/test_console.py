@@ -34,6 +34,7 @@ MORE = (
     "/planning/forecast/",
     "/planning/what-if/",
     "/planning/network/",
+    "/planning/certificate/",
     "/planning/uncovered/",
     "/planning/business-case/",
     "/planning/models/",

@@ -9,9 +9,8 @@ import argparse
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
@@ -23,7 +22,7 @@ from waystation.access import queries as access
 from waystation.access.models import Machine, WelcomeLink
 from waystation.cli import serve, start
 from waystation.cli.main import COMMANDS, main
-from waystation.evidence import keys, sequencer
+from waystation.evidence import sequencer
 from waystation.evidence.actions import NewEntry, record
 from waystation.evidence.models import LogEntry
 from waystation.kernel.clock import FastClock
@@ -34,21 +33,6 @@ pytestmark = pytest.mark.django_db
 Waystation = Callable[..., tuple[int, str, str]]
 SITES = "code,name,network,template,service_class,country,lat,lon,zone\n"
 MALAGA = "malaga,Málaga,iberia,cold-chain-node,A,ES,36.72,-4.42,Europe/Madrid\n"
-
-
-@pytest.fixture
-def data(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """A folder with the secrets of an installation; keys and tiles are read from there."""
-    before = {k: v for k, v in os.environ.items() if k.startswith("WAYSTATION_")}
-    folder = tmp_path / "data"
-    start.make_folder(folder, {"public_url": "http://127.0.0.1:8000"})
-    settings.DATA = folder
-    keys._read.cache_clear()
-    yield folder
-    keys._read.cache_clear()
-    for name in [k for k in os.environ if k.startswith("WAYSTATION_")]:
-        del os.environ[name]
-    os.environ.update(before)
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,9 +14,7 @@ from django.test import Client
 from tests.conftest import START
 from tests.rooms.planning.scenes import csv_of, on_shelf, take, tickets, two_hubs
 from tests.rooms.spares.network import a_part
-from waystation.cli import start
 from waystation.cli.main import main
-from waystation.evidence import keys
 from waystation.kernel.clock import FastClock
 from waystation.planning import models as m
 from waystation.spares.models import StockTarget
@@ -170,21 +167,6 @@ def test_siz_06_factors_are_tabled_one_at_a_time(people: dict[str, Client]) -> N
 
 
 @pytest.fixture
-def data(tmp_path: Path, settings: Any) -> Iterator[Path]:
-    """A folder with the secrets of an installation."""
-    before = {k: v for k, v in os.environ.items() if k.startswith("WAYSTATION_")}
-    folder = tmp_path / "data"
-    start.make_folder(folder, {"public_url": "http://127.0.0.1:8000"})
-    settings.DATA = folder
-    keys._read.cache_clear()
-    yield folder
-    keys._read.cache_clear()
-    for name in [k for k in os.environ if k.startswith("WAYSTATION_")]:
-        del os.environ[name]
-    os.environ.update(before)
-
-
-@pytest.fixture
 def said(data: Path, clock: FastClock, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
     """Runs `waystation planning` and gives the exit code and everything that it printed."""
 
@@ -310,12 +292,27 @@ def test_siz_12_the_whole_network_answers_by_api_and_its_plan_has_the_same_units
     assert "budget of 400" in tight["conflict"]
     refused = post(people["planner"], "/plans", {"reason": "cheap", "network": True, "budget": 400.0}, 409)
     assert refused["code"] == "planning.conflict"
+    played = get(people["operator"], "/network/certificate")
+    assert [p["name"] for p in played["lone"]] == [p["name"] for p in played["stormy"]]
+    assert played["lone"][0]["name"] == "Whole network"
+    assert played["lone"][0]["better"] == {"mean": 0.0, "error": 0.0}
+    for wrong in ("-1", "nan", "inf"):
+        assert people["operator"].get(f"{API}/network?budget={wrong}").status_code == 422, wrong
+    code, text = said("propose", "--network", "--budget", "nan", "--reason", "x")
+    assert (code, "budget is nan" in text) == (1, True)
     code, text = said("propose", "--network", "--reason", "at once")
     assert (code, "madrid controller: none to" in text) == (0, True)
     code, text = said("propose", "--network", "--hub", "madrid", "--reason", "half")
     assert (code, "takes no hub and no group" in text) == (1, True)
     code, text = said("propose", "--budget", "5000", "--reason", "half")
     assert (code, "Add --network" in text) == (1, True)
+
+
+def test_siz_12_a_network_with_nothing_to_place_answers_why(people: dict[str, Client]) -> None:
+    """No centre at first, then a centre and no need: a reading says so, it does not fail."""
+    for path in ("/network", "/network/certificate"):
+        told = get(people["operator"], path)
+        assert (told["status"], told["why"]["code"]) == ("nothing to place", "planning.network")
 
 
 def test_hub_07_designs_uncovered_and_reach_answer_by_api(people: dict[str, Client]) -> None:

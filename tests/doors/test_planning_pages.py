@@ -109,6 +109,11 @@ def test_siz_12_the_whole_network_is_shown_with_its_bound_and_proposed_as_one(pe
     made = people["planner"].post("/planning/propose/", {"network": "1", "budget": "", "reason": "at once"})
     assert made.headers["Location"] == "/planning/plans/1/"
     assert {line.hub for line in m.Plan.objects.get().lines.all()} == {"madrid", "sevilla"}
+    told = text(people["operator"], "/planning/certificate/")
+    assert told.index("Failures one by one") < told.index("With days on which many fail at once")
+    assert "All at the centre" in told
+    assert "it is assumed" in told
+    assert "none is certified" in text(people["operator"], "/planning/certificate/?budget=500")
     assert "stands behind every hub" in text(people["planner"], "/planning/plans/1/")
 
 
@@ -129,6 +134,7 @@ def test_planning_pages_are_for_those_who_may(people: dict[str, Client]) -> None
         "plans/",
         "forecast/",
         "network/",
+        "certificate/",
         "what-if/",
         "uncovered/",
         "hubs/sevilla/",
@@ -218,7 +224,7 @@ def test_an_empty_network_has_a_studio_with_one_next_step(signed_in: Callable[..
     """Every page opens and says what is true."""
     client = signed_in("planner")
     assert "Nothing is installed, held or needed yet." in text(client, "/planning/")
-    for path in ("plans/", "forecast/", "network/", "what-if/", "uncovered/", "reach/"):
+    for path in ("plans/", "forecast/", "network/", "certificate/", "what-if/", "uncovered/", "reach/"):
         text(client, f"/planning/{path}")
 
 

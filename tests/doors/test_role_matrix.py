@@ -78,6 +78,8 @@ TAKES = {
     "GET /api/v1/planning/excess": "planning.read",
     "GET /api/v1/planning/accuracy": "planning.read",
     "GET /api/v1/planning/studio": "planning.read",
+    "GET /api/v1/planning/network": "planning.read",
+    "GET /api/v1/planning/network/certificate": "planning.read",
     "POST /api/v1/planning/designs": "planning.read",
     "GET /api/v1/planning/kpis": "planning.read service_levels.read",
     "POST /api/v1/planning/business-case": "planning.read service_levels.read",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -18,13 +17,14 @@ from waystation.journeys import business_case, kpis, redesign, uncovered
 from waystation.journeys.early_wins import early_wins
 from waystation.journeys.feedback import heard
 from waystation.journeys.placing import place
+from waystation.journeys.playing import certificate
 from waystation.journeys.stock_list import as_csv, stock_list
 from waystation.journeys.studio import studio
+from waystation.kernel.refusals import NotReady
 from waystation.planning.rules.business import Rates
 from waystation.planning.rules.living.redesign import Design
 
 router = Router()
-PLACE_WITHIN_S = 20.0
 
 
 class DesignIn(Schema):
@@ -63,8 +63,10 @@ def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str
 
     With its bound and gap, beside the live policy, each shelf by itself, and today's stock; or the limits that clash.
     """
-    until = time.monotonic() + PLACE_WITHIN_S
-    found = place(by(request), now=wiring.clock().now(), budget=budget, may_go_on=lambda: time.monotonic() < until)
+    try:
+        found = place(by(request), now=wiring.clock().now(), budget=budget)
+    except NotReady as refused:
+        return {"status": "nothing to place", "why": refused.as_dict()}
     told = found.placing
     return {
         "status": told.status,
@@ -81,11 +83,32 @@ def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str
         "off_exact_law": told.off_law,
         "classes": [asdict(c) for c in told.classes],
         "side_by_side": [asdict(j) for j in told.judged],
-        "curve": told.curve,
+        "curve": found.curve(),
         "shelves": [
             {"hub": s.hub, "group": s.group, "units": s.units, "floor": s.floor, "cover": s.cover, "gain": s.gain}
             for s in told.shelves
         ],
+    }
+
+
+@router.get("/network/certificate", response=dict[str, Any])
+def played(request: HttpRequest, budget: float | None = None, seed: int = 1) -> dict[str, Any]:
+    """The placed stock played against today's policy and all stock at the centre, on the same needs, with errors.
+
+    `lone`: failures one by one; `stormy`: with days on which many fail at once. Means with standard errors.
+    """
+    try:
+        found = certificate(by(request), now=wiring.clock().now(), budget=budget, seed=seed)
+    except NotReady as refused:
+        return {"status": "nothing to place", "why": refused.as_dict()}
+    return {
+        "status": found.whole.placing.status,
+        "conflict": found.whole.placing.conflict,
+        "needs_a_year": found.needs,
+        "left_out_a_year": found.left_out,
+        "storms": asdict(found.storms),
+        "lone": [plain(asdict(p)) for p in found.lone],
+        "stormy": [plain(asdict(p)) for p in found.stormy],
     }
 
 

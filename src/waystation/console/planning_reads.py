@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Any
 
@@ -17,17 +16,16 @@ from waystation.console.fields import amount
 from waystation.console.frame import who
 from waystation.journeys import redesign, stock_outlook
 from waystation.journeys import uncovered as journey
-from waystation.journeys.placing import place
+from waystation.journeys.placing import Whole, place
+from waystation.journeys.playing import certificate
 from waystation.journeys.shelves import Shelf, look
 from waystation.journeys.stock_list import StockList, as_csv, as_pdf, stock_list
 from waystation.kernel.refusals import NotReady
 from waystation.planning import queries
 from waystation.planning.rules.demand.needs import MONTH
-from waystation.planning.rules.living.placing import Placing
 from waystation.planning.rules.living.redesign import Design
 
 SECTION = "/planning/"
-PLACE_WITHIN_S = 20.0
 KINDS = {
     "slow lead times": "Lead times times a factor",
     "wave": "A defect wave: needs times a factor",
@@ -94,34 +92,44 @@ def network(request: HttpRequest) -> HttpResponse:
     """The stock of all hubs at once, beside what is live, what each shelf asks for by itself, and what lies there."""
     by, now = who(request), wiring.clock().now()
     asked = request.GET.get("budget", "").strip()
-    until = time.monotonic() + PLACE_WITHIN_S
     context: dict[str, Any] = {"section": SECTION, "budget": asked, "may_propose": by.may("planning.propose")}
     try:
-        found = place(
-            by, now=now, budget=amount(asked, "budget") if asked else None, may_go_on=lambda: time.monotonic() < until
-        )
+        found = place(by, now=now, budget=amount(asked, "budget") if asked else None)
     except NotReady as refused:
         return render(request, "planning/network.html", context | {"refused": refused})
-    told, held = found.placing, {(s.hub.code, s.group): s for s in found.shelves}
-    rows = [(p, held.get((p.hub, p.group)), found.choices()[p.hub, p.group].why) for p in told.shelves]
+    told, held, chosen = found.placing, {(s.hub.code, s.group): s for s in found.shelves}, found.choices()
+    rows = [(p, held.get((p.hub, p.group)), chosen[p.hub, p.group].why) for p in told.shelves]
     context |= {
         "found": found,
         "placing": told,
-        "curve": _network_curve(told) if told.shelves else "",
-        "own": told.judged[0] if told.shelves else None,
+        "curve": _network_curve(found) if told.shelves else "",
         "rows": [(p, s, why) for p, s, why in rows if p.units or (s is not None and (s.ready or s.point))],
         "days": sorted(found.tree.days_to.items()),
     }
     return render(request, "planning/network.html", context)
 
 
-def _network_curve(told: Placing) -> Any:
+def played(request: HttpRequest) -> HttpResponse:
+    """The certificate of the placed stock: played on the same needs as every other, alone and in storms."""
+    by, now = who(request), wiring.clock().now()
+    asked = request.GET.get("budget", "").strip()
+    context: dict[str, Any] = {"section": SECTION, "budget": asked}
+    try:
+        found = certificate(by, now=now, budget=amount(asked, "budget") if asked else None)
+    except NotReady as refused:
+        return render(request, "planning/certificate.html", context | {"refused": refused})
+    plays = (("Failures one by one", found.lone), ("With days on which many fail at once", found.stormy))
+    return render(request, "planning/certificate.html", context | {"found": found, "plays": plays})
+
+
+def _network_curve(found: Whole) -> Any:
+    points = found.curve()
     marks = [
         Mark(j.capital, j.share, f"{j.name}: {j.share:.1%}, {money(j.capital)}", n == 0)
-        for n, j in enumerate(told.judged)
+        for n, j in enumerate(found.placing.judged)
     ]
     said = "; ".join(m.words for m in marks)
-    return attainment(told.curve, told.curve[0][0], marks, None, said)
+    return attainment(points, points[0][0], marks, None, said)
 
 
 def uncovered(request: HttpRequest) -> HttpResponse:

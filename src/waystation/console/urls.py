@@ -169,6 +169,7 @@ urlpatterns = [
     path("planning/forecast/", planning_reads.forecast, name="forecast"),
     path("planning/what-if/", planning_reads.what_if, name="what-if"),
     path("planning/network/", planning_reads.network, name="network"),
+    path("planning/certificate/", planning_reads.played, name="certificate"),
     path("planning/uncovered/", planning_reads.uncovered, name="uncovered"),
     path("planning/reach/", planning_reads.reach, name="reach"),
     path("planning/hubs/<slug:code>/", planning_reads.hub, name="stock-list"),

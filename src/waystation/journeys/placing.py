@@ -7,8 +7,8 @@ makes a plan of it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,14 +25,21 @@ from waystation.registry.models import Site
 from waystation.spares.models import Hub
 
 TRANSIT_DAYS = 2.0  # from the centre to a hub, where fewer than five transfers were measured
+WITHIN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The placing with the shelves it is for, the tree under it, and hubs whose way from the centre is assumed."""
+    """The placing with the network it is for, the tree under it, and hubs whose way from the centre is assumed.
+
+    `supply` are equally likely days of supply to the centre by group; `stocks` are units by (hub, group), by name.
+    """
 
     placing: rules.Placing
+    drawn: Network
     tree: rules.Tree
+    supply: Mapping[str, tuple[float, ...]]
+    stocks: Mapping[str, Mapping[tuple[str, str], int]]
     centre: Hub
     assumed: tuple[str, ...]
     shelves: tuple[Shelf, ...]
@@ -41,31 +48,31 @@ class Whole:
 
     def choices(self) -> dict[tuple[str, str], Choice]:
         """What every priced shelf would hold, with why; empty where no stock keeps the limits."""
-        return {(p.hub, p.group): self._choice(p) for p in self.placing.shelves}
+        per_day = {(s.hub.code, s.group): s.as_stock().use.per_day for s in self.shelves}
+        return {(p.hub, p.group): self._choice(p, per_day.get((p.hub, p.group), 0.0)) for p in self.placing.shelves}
 
-    def _choice(self, at: rules.Placed) -> Choice:
+    def _choice(self, at: rules.Placed, per_day: float) -> Choice:
         mean = float(np.arange(len(at.law)) @ at.law)
-        per_day = math.fsum(
-            s.as_stock().use.per_day for s in self.shelves if (s.hub.code, s.group) == (at.hub, at.group)
-        )
         role = "stands behind every hub" if at.hub == self.centre.code else f"refilled from {self.centre.code}"
         if at.units == 0:
-            why = "nothing is held: " + (
-                "a unit elsewhere does more for the money" if mean > 0.0 else "nothing asks for it"
-            )
+            why = "nothing is held: "
+            why += "a unit elsewhere does more for the money" if mean > 0.0 else "nothing asks for it"
         elif at.units <= at.floor:
             why = f"{NETWORK}, {role}; the floor of its class"
         else:
             why = f"{NETWORK}, {role}; the last unit saves {at.gain:.2g} units waited for"
         return Choice(at.units, why, NETWORK, at.law, mean / per_day if per_day > 0.0 else 0.0, self.budget)
 
+    def curve(self) -> tuple[tuple[float, float], ...]:
+        """(capital, share restored in time) of what each amount of money would place."""
+        return rules.curve(self.drawn.streams, self.drawn.terms, self.tree)
 
-def place(
-    by: Authority, *, now: datetime, budget: float | None = None, may_go_on: Callable[[], bool] = lambda: True
-) -> Whole:
+
+def place(by: Authority, *, now: datetime, budget: float | None = None) -> Whole:
     """The least capital that keeps what every class asks for; with a budget, the least waiting within both.
 
-    Refused without a central hub: nothing feeds anything then, and shelves are sized one by one.
+    Refused without a central hub: nothing feeds anything then, and shelves are sized one by one. The search takes at
+    most `WITHIN_S` seconds; the best so far is then given with its gap, and its status is `stopped`.
     """
     by.require("planning.read")
     centre = Hub.objects.filter(tier="central").order_by("code").first()
@@ -75,35 +82,39 @@ def place(
         )
     shelves, told = look(by, now=now, centre=centre.code)
     drawn = network_of(by, shelves, now=now)
-    tree, assumed = _tree(shelves, drawn, centre, now)
+    tree, supply, assumed = _tree(shelves, centre, now)
     live = {(s.hub.code, s.group): s.point.reorder_point + 1 for s in shelves if s.point}
     others = ({"Live policy": live} if live else {}) | {
         "Each shelf by itself": {(s.hub.code, s.group): sized(s).point.least for s in shelves},
         "On the shelves today": {(s.hub.code, s.group): s.ready for s in shelves},
     }
-    found = rules.placed(drawn.streams, drawn.terms, tree, others, budget=budget, may_go_on=may_go_on)
-    return Whole(found, tree, centre, assumed, tuple(shelves), told, budget)
+    until = time.monotonic() + WITHIN_S
+    found = rules.placed(
+        drawn.streams, drawn.terms, tree, others, budget=budget, may_go_on=lambda: time.monotonic() < until
+    )
+    return Whole(found, drawn, tree, supply, others, centre, assumed, tuple(shelves), told, budget)
 
 
-def _tree(shelves: list[Shelf], drawn: Network, centre: Hub, now: datetime) -> tuple[rules.Tree, tuple[str, ...]]:
+def _tree(
+    shelves: list[Shelf], centre: Hub, now: datetime
+) -> tuple[rules.Tree, dict[str, tuple[float, ...]], tuple[str, ...]]:
     leads = leads_by_shelf(now)
-    hubs = sorted({s.hub.code for s in shelves} - {centre.code})
+    hubs = sorted(set(Hub.objects.values_list("code", flat=True)) - {centre.code})
     told = {hub: [float(np.mean(days)) for (to, _), (days, _) in leads.items() if to == hub] for hub in hubs}
     days_to = {hub: float(np.mean(days)) if days else TRANSIT_DAYS for hub, days in told.items()}
-    supply: dict[str, float] = {}
+    supply: dict[str, tuple[float, ...]] = {}
     for group in {s.group for s in shelves}:
-        days = (leads.get((centre.code, group)) or leads.get(("", group)) or (lead_times(LEAD_DAYS), ""))[0]
-        supply[group] = float(np.mean(days))
+        supply[group] = (leads.get((centre.code, group)) or leads.get(("", group)) or (lead_times(LEAD_DAYS), ""))[0]
     sites = Site.objects.select_related("service_class")
     classes = {s.code: s.service_class for s in sites}
     floors = {(s.hub.code, s.group): s.floor for s in shelves if s.floor}
     tree = rules.Tree(
         centre.code,
         days_to,
-        supply,
+        {group: float(np.mean(days)) for group, days in supply.items()},
         {code: c.code for code, c in classes.items()},
         {c.code: c.cover_probability for c in classes.values()},
         floors,
         {code: c.tolerable_outage_h for code, c in classes.items()},
     )
-    return tree, tuple(hub for hub in hubs if not told[hub])
+    return tree, supply, tuple(hub for hub in hubs if not told[hub])

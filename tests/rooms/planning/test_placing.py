@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from waystation.kernel.refusals import NotReady
+from waystation.kernel.refusals import BadInput, NotReady
 from waystation.planning.rules.fleet import seen, waiting
-from waystation.planning.rules.living.placing import Placing, Tree, placed, problem_of
+from waystation.planning.rules.living.placing import Placing, Tree, curve, placed, problem_of
 from waystation.planning.rules.living.redesign import Stream, Terms
 from waystation.planning.rules.planner import lay
 
@@ -138,6 +138,31 @@ def test_siz_12_a_rate_that_is_not_well_known_asks_for_more() -> None:
     sure = placed(streams(12.0, 12.0), [terms()], long, {})
     unsure = placed(streams(12.0, 12.0), [terms(doubt=2.0)], long, {})
     assert unsure.value > sure.value
+
+
+def test_siz_12_the_curve_rises_from_the_floors_and_no_point_beats_what_the_ways_allow() -> None:
+    """Its first point is what the floors cost; it ends where the ways, not the stock, are the limit."""
+    named = {("east", "fan"): 1, ("centre", "fan"): 1}
+    points = curve(streams(12.0, 12.0), [terms()], tree(floors=named))
+    assert points[0][0] == 200.0
+    assert len(points) > 5
+    assert [s for _, s in points] == sorted(s for _, s in points)
+    assert points[-1][1] == pytest.approx((0.9 + 0.5) / 2.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])
+def test_siz_12_a_budget_that_is_no_amount_is_refused(wrong: float) -> None:
+    """Negative, not a number, endless."""
+    with pytest.raises(BadInput, match="budget"):
+        placed(streams(6.0, 6.0), [terms()], tree(), {}, budget=wrong)
+
+
+def test_siz_12_stock_at_a_hub_of_which_nothing_is_asked_is_capital_all_the_same() -> None:
+    """It restores nothing, and is not left out of what lies there."""
+    spread = replace(tree(), days_to={"east": 2.0, "west": 3.0, "north": 4.0})
+    found = placed(streams(6.0, 6.0), [terms()], spread, {"Today": {("north", "fan"): 7}})
+    assert found.judged[1].capital == 700.0
+    assert found.judged[1].share == 0.0
 
 
 def test_cls_02_a_part_restored_too_late_counts_as_not_in_time() -> None:

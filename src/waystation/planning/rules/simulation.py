@@ -8,6 +8,7 @@ time. Seeded: the same seed gives the same bits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,16 @@ class Estimate:
 
     mean: float
     error: float
+
+    @property
+    def wide(self) -> float:
+        """Half of the interval that holds the mean in 95 of 100 cases."""
+        return 1.96 * self.error
+
+    @property
+    def known(self) -> bool:
+        """Whether there was anything to measure."""
+        return math.isfinite(self.mean)
 
     def holds(self, value: float, errors: float = 3.0) -> bool:
         """Whether a value lies within so many standard errors."""

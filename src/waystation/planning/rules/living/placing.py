@@ -16,11 +16,12 @@ import numpy as np
 from waystation.kernel.refusals import NotReady
 from waystation.kernel.units import counted
 from waystation.planning.rules.attainment import attainment
+from waystation.planning.rules.checks import at_least_zero
 from waystation.planning.rules.counts import Array, negative_binomial, no_stock_out
 from waystation.planning.rules.curves import curves
-from waystation.planning.rules.fleet import Fleet, Seen, Whole, seen, waiting
+from waystation.planning.rules.fleet import Fleet, Whole, seen, waiting
 from waystation.planning.rules.living.redesign import DAYS_PER_YEAR, Stream, Terms
-from waystation.planning.rules.planner import Plan, in_part_order, plan, reached
+from waystation.planning.rules.planner import Plan, in_part_order, lay, plan, reached
 from waystation.planning.rules.problem import (
     DemandGiven,
     NodeGiven,
@@ -91,8 +92,7 @@ class Placing:
 
     `objective` is capital (money) or waiting (units); `bound`: no stock of the model does better; `gap`: how far the
     plan is from it (0 to 1). `conflict` names the limits that cannot all hold. `off_law` is how far the model is from
-    the exact law, (model - exact) / exact, over the parts that the law covers. `curve`: (capital, share restored in
-    time) of what each amount of money would place, floors kept; classes do not bend it.
+    the exact law, (model - exact) / exact, over the parts that the law covers.
     """
 
     status: str
@@ -106,23 +106,19 @@ class Placing:
     judged: tuple[Judged, ...]
     off_law: float | None
     unpriced: tuple[str, ...]
-    curve: tuple[tuple[float, float], ...]
 
 
-def problem_of(
-    streams: Sequence[Stream], terms: Sequence[Terms], tree: Tree, budget: float | None, time_limit_s: float = 20.0
-) -> Problem:
-    """The network as a problem. Groups without a price are left out: nothing weighs what costs nothing.
+def problem_of(streams: Sequence[Stream], terms: Sequence[Terms], tree: Tree, budget: float | None) -> Problem:
+    """The network as a problem without a time limit. Groups without a price are left out: nothing weighs what is free.
 
     A group's variance to mean grows with its doubt over the longest wait of a hub: a rate that is not well known needs
     more stock the longer nothing can be done.
     """
     by_group = {t.group: t for t in terms if t.unit_cost > 0.0}
     used = [s for s in streams if s.group in by_group and s.per_year > 0.0 and s.hub]
-    hubs = [tree.root, *sorted(({s.hub for s in used} | {h for h, _ in tree.floors}) - {tree.root})]
     nodes = (
         NodeGiven(tree.root, None, 0.0, None),
-        *(NodeGiven(hub, tree.root, 24.0 * tree.days_to[hub], None) for hub in hubs[1:]),
+        *(NodeGiven(hub, tree.root, 24.0 * days, None) for hub, days in sorted(tree.days_to.items())),
     )
     parts = tuple(PartGiven(g, t.unit_cost, 0.0, 24.0 * tree.supply_days[g]) for g, t in sorted(by_group.items()))
     ratio = {group: _ratio(t, used, tree) for group, t in by_group.items()}
@@ -140,7 +136,7 @@ def problem_of(
         if name in needed
     )
     least = {(group, hub): units for (hub, group), units in tree.floors.items() if group in by_group and units > 0}
-    return Problem(nodes, parts, demand, classes, travel, budget, targets, time_limit_s, least)
+    return Problem(nodes, parts, demand, classes, travel, budget, targets, math.inf, least)
 
 
 def _ratio(terms: Terms, used: Sequence[Stream], tree: Tree) -> float:
@@ -169,6 +165,8 @@ def placed(
 
     `others` are stocks by name, units by (hub, group), that are judged by the same model beside it.
     """
+    if budget is not None:
+        at_least_zero("budget", budget)
     problem = problem_of(streams, terms, tree, budget)
     if not problem.parts or not problem.demand:
         raise NotReady(
@@ -177,28 +175,13 @@ def placed(
             "Give parts their prices, and take history in.",
         )
     found = plan(problem, may_go_on)
-    given = found.laid.fleet
-    drawn = _curve(given, problem, streams)
-    unpriced = tuple(sorted({t.group for t in terms if t.unit_cost <= 0.0}))
-    judged = [_judged(name, _as_stock(problem, given, held), given, problem, streams) for name, held in others.items()]
-    if found.full is None or found.seen is None:
-        conflict = (*found.conflict, *_floors_said(problem))
-        return Placing(
-            found.status,
-            found.objective,
-            (),
-            math.inf,
-            found.bound,
-            math.inf,
-            conflict,
-            (),
-            tuple(judged),
-            None,
-            unpriced,
-            drawn,
-        )
-    classes = tuple(Kept(t.service_class or "", t.value, reached(found, problem, t)) for t in problem.targets)
-    own = _judged("Whole network", found.full, given, problem, streams)
+    judge = _Judge(problem, found.laid.fleet, streams)
+    classes: tuple[Kept, ...] = ()
+    judged = [judge.of(name, _as_stock(problem, found.laid.fleet, held)) for name, held in others.items()]
+    if found.full is not None:
+        judged.insert(0, judge.of("Whole network", found.full))
+        classes = tuple(Kept(t.service_class or "", t.value, reached(found, problem, t)) for t in problem.targets)
+    law = found.certified
     return Placing(
         found.status,
         found.objective,
@@ -206,25 +189,27 @@ def placed(
         found.value,
         found.bound,
         found.gap,
-        (),
+        () if found.full is not None else (*found.conflict, *_floors_said(problem)),
         classes,
-        (own, *judged),
-        found.certified.difference if found.certified is not None and len(found.certified.parts) else None,
-        unpriced,
-        drawn,
+        tuple(judged),
+        law.difference if law is not None and len(law.parts) else None,
+        tuple(sorted({t.group for t in terms if t.unit_cost <= 0.0})),
     )
 
 
-def _curve(given: Fleet, problem: Problem, streams: Sequence[Stream]) -> tuple[tuple[float, float], ...]:
-    every = curves(given)
+def curve(streams: Sequence[Stream], terms: Sequence[Terms], tree: Tree) -> tuple[tuple[float, float], ...]:
+    """(capital, share restored in time), rising in capital: what each amount of money would place. Floors are kept;
+    what classes ask for does not bend it."""
+    problem = problem_of(streams, terms, tree, None)
+    given = lay(problem).fleet
+    judge, every = _Judge(problem, given, streams), curves(given)
     merged = attainment(every, given.unit_cost)
     wanted = np.linspace(0.0, float(merged.capital[-1]), POINTS)
     found = set()
     for whole in sorted(set(np.searchsorted(merged.capital, wanted + 1e-9, side="right") - 1)):
         counts = np.zeros(given.parts, dtype=np.int64)
         np.maximum.at(counts, merged.steps.part[:whole], merged.steps.count[:whole])
-        stock = np.maximum(in_part_order(given, every, counts), given.least)
-        at = _judged("", stock, given, problem, streams)
+        at = judge.of("", np.maximum(in_part_order(given, every, counts), given.least))
         found.add((at.capital, at.share))
     return tuple(sorted(found))
 
@@ -242,26 +227,32 @@ def _as_stock(problem: Problem, given: Fleet, held: Mapping[tuple[str, str], int
     return stock
 
 
-def _judged(name: str, stock: Whole, given: Fleet, problem: Problem, streams: Sequence[Stream]) -> Judged:
-    at = seen(given, np.arange(given.parts), stock)
-    capital = float(stock.sum(axis=1) @ given.unit_cost)
-    return Judged(name, capital, float(waiting(given, at.ebo).sum()), _in_time(at, problem, streams))
+class _Judge:
+    """Judges stocks (P, N) by the model: a need is restored in time when it is met at once and reached in time."""
 
+    def __init__(self, problem: Problem, given: Fleet, streams: Sequence[Stream]) -> None:
+        parts = {p.id: n for n, p in enumerate(problem.parts)}
+        nodes = {p.id: n for n, p in enumerate(problem.nodes)}
+        self.given, self.total = given, 0.0
+        self.in_time = np.zeros((given.parts, len(given.parent)))  # needs a year that each hub reaches in time
+        for s in streams:
+            if s.group in parts and s.hub in nodes:
+                self.in_time[parts[s.group], nodes[s.hub]] += s.per_year * s.reached_from(s.hub)
+                self.total += s.per_year
 
-def _in_time(at: Seen, problem: Problem, streams: Sequence[Stream]) -> float:
-    """Needs met at once at their hub and reached in time from there, as a share of the needs of the problem."""
-    parts = {p.id: n for n, p in enumerate(problem.parts)}
-    nodes = {p.id: n for n, p in enumerate(problem.nodes)}
-    used = [s for s in streams if s.group in parts and s.hub in nodes and s.per_year > 0.0]
-    total = math.fsum(s.per_year for s in used)
-    met = math.fsum(s.per_year * float(at.fill[parts[s.group], nodes[s.hub]]) * s.reached_from(s.hub) for s in used)
-    return met / total if total > 0.0 else 1.0
+    def of(self, name: str, stock: Whole) -> Judged:
+        """One stock."""
+        at = seen(self.given, np.arange(self.given.parts), stock)
+        capital = float(stock.sum(axis=1) @ self.given.unit_cost)
+        share = float((self.in_time * at.fill).sum()) / self.total if self.total > 0.0 else 1.0
+        return Judged(name, capital, float(waiting(self.given, at.ebo).sum()), share)
 
 
 def _shelves(found: Plan, problem: Problem) -> tuple[Placed, ...]:
     """Every shelf, also an empty one, with the law of what is outstanding there under this stock."""
     given, stock = found.laid.fleet, found.full
-    assert stock is not None
+    if stock is None:
+        return ()
     every = np.arange(given.parts)
     at = seen(given, every, stock)
     base = waiting(given, at.ebo)

@@ -1,0 +1,77 @@
+"""A certificate by simulation: the placed network, today's policy and all stock at the centre, on the same needs.
+
+The ways of every site are those of the studio: staffing, pick-ups, travel, access and shifts over a week. Played twice:
+failures one by one, and with days on which many fail at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from waystation.journeys.placing import Whole, place
+from waystation.kernel.authority import Authority
+from waystation.planning.rules.living.playing import Asked, Group, Played, Source, Storms, play
+from waystation.spares.rules.hours import NEVER
+
+STORMS = Storms(2.0, 0.2)  # two days a year on which a fifth of a region, or of a part group, fails: said by nobody
+PLACED, CENTRAL = "Whole network", "All at the centre"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Both plays, the first stock being what others are compared with; needs a year in it, and left out of it."""
+
+    whole: Whole
+    lone: tuple[Played, ...]
+    stormy: tuple[Played, ...]
+    storms: Storms
+    needs: float
+    left_out: float
+
+
+def certificate(by: Authority, *, now: datetime, budget: float | None = None, seed: int = 1) -> Certificate:
+    """The placed stock played against every other. Needs of no site on record have no way, so they are left out."""
+    whole = place(by, now=now, budget=budget)
+    asked = _asked(whole)
+    inside = math.fsum(a.per_year for a in asked)
+    every = math.fsum(s.per_year for s in whole.drawn.streams)
+    groups = [Group(t.group, whole.supply[t.group], t.dispersion, t.doubt) for t in whole.drawn.terms]
+    stocks, root, days_to = _stocks(whole), whole.centre.code, whole.tree.days_to
+    lone = play(asked, groups, root, days_to, stocks, seed=seed)
+    stormy = play(asked, groups, root, days_to, stocks, storms=STORMS, seed=seed)
+    return Certificate(whole, lone, stormy, STORMS, inside, max(0.0, every - inside))
+
+
+def _asked(whole: Whole) -> list[Asked]:
+    needs = {(n.site, n.group): n for n in whole.drawn.needs}
+    found = []
+    for stream in whole.drawn.streams:
+        need = needs.get((stream.site, stream.group))
+        if need is None:
+            continue
+        hubs = [w for w in need.ways if w.kind == "hub" and w.seconds]
+        ways = tuple(Source(w.code, tuple(_hours(s) for s in w.seconds), w.trip_cost) for w in hubs)
+        found.append(Asked(stream.site, stream.group, stream.per_year, need.units, stream.hub, need.tolerable_h, ways))
+    return found
+
+
+def _hours(seconds: float) -> float:
+    return math.inf if seconds >= NEVER else seconds / 3600.0
+
+
+def _stocks(whole: Whole) -> Mapping[str, Mapping[tuple[str, str], int]]:
+    """The placed stock with what unpriced groups ask for, the others, and as many units at the centre alone."""
+    alone = whole.stocks["Each shelf by itself"]
+    placed = {(s.hub, s.group): s.units for s in whole.placing.shelves}
+    if not placed:
+        first = dict(alone)
+    else:
+        first = {key: units for key, units in alone.items() if key[1] in whole.placing.unpriced} | placed
+    central: dict[tuple[str, str], int] = {}
+    for (_, group), units in first.items():
+        key = (whole.centre.code, group)
+        central[key] = central.get(key, 0) + units
+    return ({PLACED: first} if placed else {}) | dict(whole.stocks) | {CENTRAL: central}
