@@ -23,6 +23,7 @@ from waystation.journeys.stock_list import StockList, as_csv, as_pdf, stock_list
 from waystation.kernel.refusals import NotReady
 from waystation.planning import queries
 from waystation.planning.rules.demand.needs import MONTH
+from waystation.planning.rules.living.playing import Played
 from waystation.planning.rules.living.redesign import Design
 
 SECTION = "/planning/"
@@ -118,8 +119,18 @@ def played(request: HttpRequest) -> HttpResponse:
         found = certificate(by, now=now, budget=amount(asked, "budget") if asked else None)
     except NotReady as refused:
         return render(request, "planning/certificate.html", context | {"refused": refused})
-    plays = (("Failures one by one", found.lone), ("With days on which many fail at once", found.stormy))
+    titles = ("Failures one by one", "With days on which many fail at once")
+    plays = [(t, [_played(p) for p in some]) for t, some in zip(titles, (found.lone, found.stormy), strict=True)]
     return render(request, "planning/certificate.html", context | {"found": found, "plays": plays})
+
+
+def _played(it: Played) -> dict[str, Any]:
+    """A stock's row: its interval drawn from none to all in time, and what met the needs, the larger share first."""
+    low, high = max(0.0, it.in_time.mean - it.in_time.wide), min(1.0, it.in_time.mean + it.in_time.wide)
+    met = sorted(((at, name) for name, at in it.how.items() if at >= 0.0005), reverse=True)
+    words = ", ".join(f"{name} {at:.1%}" for at, name in met)
+    said = f"{it.in_time.mean:.1%} in time, {low:.1%} to {high:.1%}"
+    return {"it": it, "drawn": interval(low, it.in_time.mean, high, 1.0, said), "met": words}
 
 
 def _network_curve(found: Whole) -> Any:

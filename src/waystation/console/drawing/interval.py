@@ -1,4 +1,4 @@
-"""A forecast as a band with its mean: what nine in ten cases stay within, on one axis for all rows."""
+"""A figure as a band with its mean, such as a forecast with what nine in ten cases stay within: one axis for all rows."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from waystation.console.drawing.scale import Scale
 WIDTH = 184.0
 
 
-def interval(low: float, mean: float, high: float, most: float) -> SafeString:
-    """Units from 0 to `most` over the width; the band from `low` to `high`, a line at the mean."""
+def interval(low: float, mean: float, high: float, most: float, said: str = "") -> SafeString:
+    """From 0 to `most` over the width; the band from `low` to `high`, a line at the mean; `said` tells it in words."""
     x = Scale(0.0, max(most, 1e-9), 0.0, WIDTH - 4.0)
-    said = f"{mean:.1f} expected, {low:.0f} to {high:.0f} in nine of ten cases"
+    said = said or f"{mean:.1f} expected, {low:.0f} to {high:.0f} in nine of ten cases"
     return format_html(
         '<svg class="spark band" viewBox="0 0 184 16" role="img" aria-label="{}"><path class="grid" d="M0 15.5H184"/>'
         '<rect class="f-3" x="{}" y="4" width="{}" height="8"/><rect class="f-ink" x="{}" y="2" width="2" '
