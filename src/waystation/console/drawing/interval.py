@@ -1,4 +1,4 @@
-"""A figure as a band with its mean, such as a forecast with what nine in ten cases stay within: one axis for all rows."""
+"""A figure as a band with its mean, such as a forecast and what nine in ten cases keep; one axis for all rows."""
 
 from __future__ import annotations
 
