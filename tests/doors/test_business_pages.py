@@ -19,6 +19,7 @@ from waystation.console.drawing.interval import interval
 from waystation.console.drawing.trend import trend
 from waystation.incidents import actions as incidents
 from waystation.incidents.models import Feedback, Incident
+from waystation.journeys.business_case import cases
 from waystation.kernel.clock import FastClock
 from waystation.registry.models import Device
 from waystation.spares.actions.sourcing import Need, source
@@ -74,6 +75,17 @@ def test_roi_01_three_buckets_each_open_the_incidents_behind_them(told: tuple[Cl
     assert [x["incident"] for x in found["SLA penalties"]["lines"]] == [names[1]]
 
 
+def test_roi_01_an_incident_that_was_resolved_has_its_hours_also_without_a_restored_signal(
+    told: tuple[Client, list[str]], clock: FastClock
+) -> None:
+    """As everywhere else: restored when its service was, else when it was resolved; not yet, where neither."""
+    hours = {c.name: c.restored_h for c in cases(system(), since=START, now=clock.now())}
+    assert hours == dict(zip(told[1], (2.0, 9.0, None), strict=True))
+    row = Incident.objects.get(number=int(told[1][2].removeprefix("INC-")))
+    Incident.objects.filter(pk=row.pk).update(resolved_at=row.opened_at + timedelta(hours=30))
+    assert {c.name: c.restored_h for c in cases(system(), since=START, now=clock.now())}[told[1][2]] == 30.0
+
+
 def test_roi_02_break_even_waits_for_its_rates_and_then_shows_its_sensitivity(told: tuple[Client, list[str]]) -> None:
     """Without a carrying rate the page says so."""
     client, _ = told
@@ -102,7 +114,11 @@ def test_roi_04_a_thin_pilot_is_refused_in_words_on_the_page(told: tuple[Client,
     assert "12 are needed on each side" in text(client, f"/planning/business-case/?split={split}")
     api: list[dict[str, Any]] = client.get(f"{API}/pilot?split={split}T00:00:00Z").json()
     assert [r["compared"] for r in api] == [None] * len(api)
-    assert client.get("/planning/business-case/?split=2031-01-01").status_code == 422
+    for wrong in ("2031-01-01", "0001-01-01", "1999-12-31"):
+        assert client.get(f"/planning/business-case/?split={wrong}").status_code == 422, wrong
+    for path in ("pilot", "early-wins"):
+        reply = client.get(f"{API}/{path}?split={split}T00:00:00Z&days=999999999")
+        assert (reply.status_code, reply.json()["code"]) == (422, "planning.days")
     assert client.get("/planning/business-case/?split=soon").status_code == 422
 
 

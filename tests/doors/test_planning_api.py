@@ -308,6 +308,14 @@ def test_siz_12_the_whole_network_answers_by_api_and_its_plan_has_the_same_units
     assert (code, "Add --network" in text) == (1, True)
 
 
+def test_siz_07_a_plan_that_is_no_number_and_a_budget_that_is_none_are_refused(people: dict[str, Client]) -> None:
+    """A superscript two is a digit to some, and no number; "nan" in quotes is a text."""
+    assert people["planner"].get(f"{API}/plans/²").status_code == 404
+    for wrong in ("nan", "Infinity"):
+        post(people["planner"], "/plans", {"reason": "x", "budget": wrong}, 422)
+    assert not m.Plan.objects.exists()
+
+
 def test_siz_12_a_network_with_nothing_to_place_answers_why(people: dict[str, Client]) -> None:
     """No centre at first, then a centre and no need: a reading says so, it does not fail."""
     for path in ("/network", "/network/certificate"):

@@ -103,6 +103,11 @@ def test_siz_12_the_whole_network_is_shown_with_its_bound_and_proposed_as_one(pe
     assert people["operator"].get("/planning/network/?budget=much").status_code == 422
     rich = text(people["operator"], "/planning/network/?budget=20000")
     assert "no stock of this price leaves fewer than" in rich
+    for wrong in ("nan", "inf", "1e999"):
+        for network in ("1", ""):
+            asked = {"network": network, "budget": wrong, "reason": "x"}
+            assert people["planner"].post("/planning/propose/", asked).status_code == 422, (wrong, network)
+    assert not m.Plan.objects.exists()
     refused = people["planner"].post("/planning/propose/", {"network": "1", "budget": "500", "reason": "cheap"})
     assert refused.status_code == 409
     assert "budget of 500" in refused.content.decode()

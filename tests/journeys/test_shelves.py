@@ -20,9 +20,9 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotAllowed
 from waystation.planning.actions import ahead
 from waystation.registry.models import Device, Part
-from waystation.spares.actions import setup, stock
+from waystation.spares.actions import hold, setup, stock
 from waystation.spares.actions.sourcing import Need, source
-from waystation.spares.models import Dispatch
+from waystation.spares.models import Dispatch, Reservation
 
 pytestmark = pytest.mark.django_db
 Acting = Callable[..., Authority]
@@ -129,6 +129,17 @@ def test_jnt_02_an_incident_filled_by_its_own_shelf_is_served() -> None:
     _failed("ctl-0")
     told = demand.gather(system(), demand.served(system()), now=START + timedelta(days=1))
     assert [(n.region, n.unserved) for n in told.needs] == [("sevilla", False)]
+
+
+def test_jnt_02_a_unit_that_was_given_back_filled_nothing() -> None:
+    """Reserved from the own shelf and released again: the need stands as one that its shelf did not fill."""
+    near, _ = two_hubs()
+    a_unit("S-1", near)
+    _failed("ctl-0")
+    held = Reservation.objects.get()
+    hold.release(system(), held.pk, reason="wrong revision", now=START + timedelta(hours=1))
+    told = demand.gather(system(), demand.served(system()), now=START + timedelta(days=1))
+    assert [(n.region, n.unserved) for n in told.needs] == [("sevilla", True)]
 
 
 def test_jnt_02_a_failure_that_nothing_could_fill_is_demand_and_a_stock_out() -> None:

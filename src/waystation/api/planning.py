@@ -12,6 +12,7 @@ from pydantic import AwareDatetime
 
 from waystation import wiring
 from waystation.api.auth import by
+from waystation.api.reading import Body
 from waystation.journeys import plan as journey
 from waystation.journeys import studio
 from waystation.planning import queries
@@ -24,7 +25,7 @@ router = Router()
 REJECTED_SHOWN = 200
 
 
-class HistoryIn(Schema):
+class HistoryIn(Body):
     """A CSV file as text and how it is read; `take` with the number of `rejected` rows that were seen."""
 
     kind: str
@@ -80,13 +81,13 @@ class GroupOut(Schema):
     last: datetime
 
 
-class PlanReasonIn(Schema):
+class PlanReasonIn(Body):
     """Why."""
 
     reason: str
 
 
-class ExpectationIn(Schema):
+class ExpectationIn(Body):
     """Something known ahead. Kinds: context, defect_window, rollout, dated_work."""
 
     kind: str
@@ -111,7 +112,7 @@ class ExpectationOut(ExpectationIn):
     ended_at: datetime | None
 
 
-class ScenarioIn(Schema):
+class ScenarioIn(Body):
     """An event that hits many at once, for an emergency buffer."""
 
     name: str
@@ -121,7 +122,7 @@ class ScenarioIn(Schema):
     saved: int = 0
 
 
-class ProposeIn(Schema):
+class ProposeIn(Body):
     """What to propose: every shelf, or some groups and hubs; with a budget the best buy of all shelves for it.
 
     With `network` the stock of all hubs at once, a central hub feeding the others, within the budget if one is given.
@@ -135,7 +136,7 @@ class ProposeIn(Schema):
     network: bool = False
 
 
-class ApproveIn(Schema):
+class ApproveIn(Body):
     """The digest of the plan as it was shown, and why."""
 
     digest: str

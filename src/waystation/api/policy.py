@@ -13,6 +13,7 @@ from ninja import Router, Schema
 
 from waystation import wiring
 from waystation.api.auth import by
+from waystation.api.reading import Body
 from waystation.journeys import model_findings, stock_outlook
 from waystation.planning.rules.living.points import Setting, one_at_a_time
 from waystation.planning.rules.living.stress import Stress
@@ -35,7 +36,7 @@ class RunOutOut(Schema):
     words: str
 
 
-class StressIn(Schema):
+class StressIn(Body):
     """A scenario by name: lead times and demand times a factor, a group alone, a hub lost."""
 
     name: str
@@ -45,7 +46,7 @@ class StressIn(Schema):
     hub: str = ""
 
 
-class SettingIn(Schema):
+class SettingIn(Body):
     """One hub and family, as far as a target depends on it beside the failures."""
 
     sites: int
@@ -60,7 +61,7 @@ class SettingIn(Schema):
     cover: float = 0.95
 
 
-class LeavingIn(Schema):
+class LeavingIn(Body):
     """Units of a model that leave the field, by month from now."""
 
     model: str

@@ -7,12 +7,13 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse
-from ninja import Router, Schema
+from ninja import Router
 from pydantic import AwareDatetime
 
 from waystation import wiring
 from waystation.api.auth import by
 from waystation.api.policy import plain
+from waystation.api.reading import Body
 from waystation.journeys import business_case, kpis, redesign, uncovered
 from waystation.journeys.early_wins import early_wins
 from waystation.journeys.feedback import heard
@@ -27,7 +28,7 @@ from waystation.planning.rules.living.redesign import Design
 router = Router()
 
 
-class DesignIn(Schema):
+class DesignIn(Body):
     """A change of the network: lead times or needs times a factor, a hub less or more, a part moved."""
 
     name: str
@@ -138,7 +139,7 @@ def reach(request: HttpRequest, site: str, within_h: float) -> list[Any]:
     return [asdict(a) for a in uncovered.reach(by(request), site, within_h, now=wiring.clock().now())]
 
 
-class RatesIn(Schema):
+class RatesIn(Body):
     """What things cost; null is not said, and what needs it has no money. `carrying`: share of the capital a year."""
 
     penalty: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, date, datetime, time
 from uuid import UUID
 
@@ -41,9 +42,12 @@ def number(request: HttpRequest, name: str) -> float:
     """A number, with a point or a comma."""
     text = words(request, name).replace(",", ".")
     try:
-        return float(text)
+        found = float(text)
     except ValueError:
-        raise BadInput("registry.value", f"{text!r} is no number.", "Write 0.2.", field=name, value=text) from None
+        found = math.nan
+    if not math.isfinite(found):
+        raise BadInput("registry.value", f"{text!r} is no number.", "Write 0.2.", field=name, value=text)
+    return found
 
 
 def read_uuid(text: str, name: str) -> UUID:

@@ -146,10 +146,11 @@ def _network_curve(found: Whole) -> Any:
 def uncovered(request: HttpRequest) -> HttpResponse:
     """What is restored too late, with the cheapest fix; and which promises cannot be kept, with what limits them."""
     by, now = who(request), wiring.clock().now()
+    looked = journey.risks(by, now=now)
     context = {
         "section": SECTION,
-        "rows": journey.uncovered_sites(by, now=now),
-        "promises": [a for a in journey.achievable(by, now=now) if not a.is_achievable],
+        "rows": journey.uncovered_sites(by, now=now, looked=looked),
+        "promises": [a for a in journey.achievable(by, now=now, looked=looked) if not a.is_achievable],
     }
     return render(request, "planning/uncovered.html", context)
 

@@ -16,15 +16,15 @@ from waystation.journeys import demand as journey
 from waystation.journeys import feedback
 from waystation.journeys.reach import HOUR, Need, site_needs
 from waystation.kernel.authority import Authority
-from waystation.kernel.refusals import BadInput, NotReady
+from waystation.kernel.refusals import NotReady
 from waystation.planning.rules import business as rules
+from waystation.planning.rules import periods
 from waystation.registry.models import Site
 from waystation.spares.models import Dispatch, Hub, Order, Reservation, Round, Unit
 from waystation.spares.queries import hubs, service_areas
 from waystation.spares.ways import Way
 
 DAY = timedelta(days=1)
-MOST_DAYS = 3 * 366
 NOTHING = summary((), 0)
 METHOD = (
     "Old way: one unit from the nearest central hub or from a vendor, whichever restores sooner in the middle of the "
@@ -67,11 +67,7 @@ def business_case(by: Authority, rates: rules.Rates, *, days: int, now: datetime
     """What the last `days` days cost and saved. Money stands only where the rates that it needs are given."""
     by.require("planning.read")
     by.require("service_levels.read")
-    if not 1 <= days <= MOST_DAYS:
-        raise BadInput(
-            "planning.days", f"{days} days are no period.", f"Give 1 to {MOST_DAYS}.", field="days", value=days
-        )
-    found = cases(by, since=now - days * DAY, now=now)
+    found = cases(by, since=periods.last(days, now), now=now)
     capital, unpriced = _capital()
     told, why = None, ""
     try:
@@ -109,7 +105,7 @@ def cases(by: Authority, *, since: datetime, now: datetime) -> list[rules.Case]:
         hub = where.first.get(row.site_id)
         group = row.device.part.group if row.device and row.device.part else ""
         old = _old(needs.get((row.site.code, group)), central)
-        restored = row.service_restored_at
+        restored = row.service_restored_at or row.resolved_at
         found.append(
             rules.Case(
                 row.name,
@@ -175,9 +171,7 @@ def pilot(by: Authority, *, split: datetime, days: int, now: datetime) -> list[R
     """Two regions before and after a day: the densest and the most dispersed, by the travel of their sites."""
     by.require("planning.read")
     by.require("service_levels.read")
-    start = split - days * DAY
-    if not start < split < now:
-        raise BadInput("planning.split", "The day lies ahead.", "Name one that is past.", field="split")
+    start = periods.before(split, days, now)
     found = cases(by, since=start, now=now)
     named = _places(by)
     said = [{h.hub: h.told for h in feedback.between(by, *span).hubs} for span in ((start, split), (split, now))]

@@ -129,10 +129,8 @@ def _families() -> dict[str, str]:
 def _own(where: Served, since: datetime) -> tuple[list[Need], int]:
     """A need for each incident for which a part was sourced, and how many of those name no part."""
     asked = set(Round.objects.filter(at__gte=since).values_list("incident_id", flat=True))
-    taken = {
-        r.incident_id: r
-        for r in Reservation.objects.filter(incident_id__in=asked).select_related("unit__part", "unit__hub")
-    }
+    reserved = Reservation.objects.filter(incident_id__in=asked, state__in=("held", "consumed")).order_by("reserved_at")
+    taken = {r.incident_id: r for r in reserved.select_related("unit__part", "unit__hub", "dispatch")}
     ordered = {o.incident_id: o for o in Order.objects.filter(incident_id__in=asked).select_related("offer")}
     said, noted = (
         feedback.newest(asked),

@@ -11,7 +11,7 @@ from uuid import UUID
 from waystation.evidence.queries import first_said_of_each
 from waystation.fleet.models import Drift, Onboarding
 from waystation.kernel.authority import Authority
-from waystation.kernel.refusals import BadInput
+from waystation.planning.rules import periods
 from waystation.planning.rules.business import THIN, better_at, rate_change, times_change, typical
 from waystation.product.models import Move
 from waystation.registry.models import Site
@@ -53,9 +53,7 @@ class Win:
 def early_wins(by: Authority, *, split: datetime, days: int, now: datetime) -> tuple[Win, ...]:
     """The three over `days` days before the day `split`, and since then, at the sites that the caller sees."""
     by.require("service_levels.read")
-    start = split - timedelta(days=days)
-    if not start < split < now:
-        raise BadInput("planning.split", "The day lies ahead.", "Name one that is past.", field="split")
+    start = periods.before(split, days, now)
     seen = list(sites(by, permission="service_levels.read"))
     spans = ((start, split), (split, now))
     return (_onboarding(seen, spans), _readings(seen, spans, now), _by_hand(seen, spans))

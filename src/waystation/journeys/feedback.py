@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from waystation.incidents import feedback
@@ -12,10 +12,8 @@ from waystation.incidents.models import Feedback
 from waystation.incidents.rules.feedback import Summary, summary
 from waystation.journeys.demand import served
 from waystation.kernel.authority import Authority
-from waystation.kernel.refusals import BadInput
+from waystation.planning.rules import periods
 from waystation.spares.models import Hub, Round
-
-MOST_DAYS = 3 * 366
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +46,7 @@ class Heard:
 
 def heard(by: Authority, *, days: int, now: datetime) -> Heard:
     """The repairs of the last `days` days."""
-    if not 1 <= days <= MOST_DAYS:
-        raise BadInput("planning.days", f"{days} days are no period.", f"Give 1 to {MOST_DAYS}.", field="days")
-    return between(by, now - timedelta(days=days), now)
+    return between(by, periods.last(days, now), now)
 
 
 def between(by: Authority, start: datetime, end: datetime) -> Heard:

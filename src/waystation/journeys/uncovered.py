@@ -74,15 +74,19 @@ def _prices() -> dict[str, float]:
     return found
 
 
-def uncovered_sites(by: Authority, *, now: datetime) -> tuple[Uncovered, ...]:
-    """The ranked list: what is restored later than tolerable, each with its fixes, the cheapest first."""
-    return uncovered(risks(by, now=now))
+def uncovered_sites(by: Authority, *, now: datetime, looked: Sequence[Risk] | None = None) -> tuple[Uncovered, ...]:
+    """The ranked list: what is restored later than tolerable, each with its fixes, the cheapest first.
+
+    `looked` are the risks where they were looked at already.
+    """
+    return uncovered(risks(by, now=now) if looked is None else looked)
 
 
-def achievable(by: Authority, *, now: datetime) -> list[Achievable]:
+def achievable(by: Authority, *, now: datetime, looked: Sequence[Risk] | None = None) -> list[Achievable]:
     """Each working site's promises, those that cannot be kept first, with the factor that limits them."""
+    by.require("planning.read")
     held: dict[str, list[Risk]] = {}
-    for risk in risks(by, now=now):
+    for risk in risks(by, now=now) if looked is None else looked:
         held.setdefault(risk.site, []).append(risk)
     paths: dict[str, list[float]] = {}
     for code, pct in Circuit.objects.values_list("site__code", "target_availability_pct"):

@@ -117,7 +117,9 @@ def plans(by: Authority) -> list[m.Plan]:
 def plan(by: Authority, key: UUID | str) -> m.Plan:
     """One plan by id or number."""
     by.require("planning.read")
-    return one(m.Plan, key, by="number" if str(key).isdigit() else "digest")
+    asked = str(key)
+    is_number = asked.isascii() and asked.isdigit() and len(asked) < 10
+    return one(m.Plan, key, by="number" if is_number else "digest")
 
 
 def lines(by: Authority, plan_id: UUID) -> list[m.PlanLine]:

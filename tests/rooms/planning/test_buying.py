@@ -72,6 +72,14 @@ def test_siz_12_every_corner_of_the_curve_is_the_best_buy_of_its_capital(wants: 
         assert found.share == pytest.approx(found.bound, abs=1e-9)
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
+def test_siz_12_a_budget_that_is_no_amount_buys_nothing_and_is_refused(wrong: float) -> None:
+    """Not a number is not less than anything, so it would have lowered every shelf to its floor."""
+    with pytest.raises(BadInput) as told:
+        buy(ladder([a_want(floor=1)]), wrong)
+    assert told.value.code == "planning.budget"
+
+
 def test_siz_12_a_budget_below_the_floors_of_the_classes_is_refused() -> None:
     """With what they cost."""
     curve = ladder([a_want(floor=2)])

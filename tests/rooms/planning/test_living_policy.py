@@ -416,3 +416,11 @@ def test_siz_09_a_law_of_its_own_is_not_changed_by_being_sized() -> None:
     before = law.law.copy()
     size(law, 0.95)
     assert np.array_equal(before, law.law)
+
+
+@pytest.mark.parametrize("leaving", [[(601, 1)], [(-1, 1)], [(3, -2)], [(1, 1)] * 601])
+def test_lrn_04_a_way_out_beyond_all_bounds_is_refused_at_once(leaving: list[tuple[int, int]]) -> None:
+    """A month that an address may name is no reason to count for hours."""
+    with pytest.raises(BadInput) as told:
+        learn.retirement(learn.ModelStock("M", 10, 0.1, 3, 10.0), leaving, 0.95)
+    assert told.value.code == "planning.leaving"

@@ -137,7 +137,7 @@ def buy(curve: Ladder, budget: float) -> Bought:
 
     Refused when the least units of all shelves cost more.
     """
-    if budget + CENT < curve.capital[0]:
+    if not (math.isfinite(budget) and budget + CENT >= curve.capital[0]):
         raise BadInput(
             "planning.budget",
             f"A budget of {budget:.2f} does not reach the least units that classes ask for; they cost "

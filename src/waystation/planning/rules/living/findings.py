@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from waystation.kernel.refusals import BadInput
 from waystation.planning.rules.bad_actors import garwood
 from waystation.planning.rules.checks import above_zero, at_least_zero, share
 from waystation.planning.rules.counts import negative_binomial, smallest_cover
@@ -15,6 +16,7 @@ from waystation.planning.rules.demand.leadtime import DAYS_PER_MONTH
 
 Verb = Literal["stock", "vendor claim", "refresh", "ban"]
 CLAIM_FROM, BAN_FROM = 1.0, 2.5
+MOST_MONTHS = 600  # of a model's way out, and of its steps
 SPREAD = 1.2  # variance to mean where a model has no dispersion of its own
 
 
@@ -138,9 +140,17 @@ class Retirement:
 def retirement(model: ModelStock, leaving: Sequence[tuple[int, int]], cover: float) -> Retirement:
     """Run-out and last-site month. `leaving` are (month from now, units taken out); demand falls with the units left.
 
-    `missing` is what the stock lacks to cover the run-out at `cover`; then a last order is due.
+    `missing` is what the stock lacks to cover the run-out at `cover`; then a last order is due. Refused beyond 600
+    months, with more than as many rows, or with units below zero.
     """
     share("cover", cover)
+    if len(leaving) > MOST_MONTHS or any(not 0 <= month <= MOST_MONTHS or units < 0 for month, units in leaving):
+        raise BadInput(
+            "planning.leaving",
+            "A model leaves within 600 months, in as many steps, some units at a time.",
+            "Give months from 0 to 600 and units of 0 or more.",
+            field="leaving",
+        )
     last = max((month for month, _ in leaving), default=0)
     left, mean, gone = model.in_field, 0.0, None
     for month in range(last + 1):
