@@ -27,7 +27,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class AtNode:
-    """A node's units and capital, mean units that its own customers wait for, and their share met at once."""
+    """A node's units and capital, mean units that its customers wait for, and the share of needs met at once."""
 
     node: str
     units: int
@@ -113,8 +113,9 @@ def at_nodes(plan: Plan, problem: Problem) -> list[AtNode]:
     for node, named in enumerate(problem.nodes):
         leaf = next((n for n in given.leaves if given.of[n] == node), None)
         rate = given.rate[:, leaf] if leaf is not None else np.zeros(given.parts)
-        total = float(rate.sum())
-        fill = float(rate @ _fill(plan, node)) / total if total > 0.0 else None
+        more = float(plan.laid.more[""][leaf]) if leaf is not None else 0.0
+        total = float(rate.sum()) - more
+        fill = max(0.0, float(rate @ _fill(plan, node)) - more) / total if total > 0.0 else None
         found.append(
             AtNode(
                 named.id,
@@ -164,12 +165,13 @@ def _in_time(plan: Plan, site: int, node: int, within: bool) -> float | None:
         return None
     if not within:
         return 0.0
-    fill = _fill(plan, node)
-    return float(sum(rate * fill[part] for part, rate in rates.items()) / sum(rates.values()))
+    fill, more = _fill(plan, node), plan.laid.site_more.get(site, 0.0)
+    met = float(sum(rate * fill[part] for part, rate in rates.items()))
+    return max(0.0, met - more) / (sum(rates.values()) - more)
 
 
 def mean_wait_h(plan: Plan) -> float | None:
-    """Hours that a demand waits on average; None without demand or plan."""
+    """Hours that a unit is waited for on average; None without demand or plan."""
     total = float(plan.laid.fleet.rate.sum())
     if plan.seen is None or total <= 0.0:
         return None

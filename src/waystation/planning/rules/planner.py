@@ -2,6 +2,9 @@
 
 One budget: the merged curve, its chord as bound. Targets or shelf limits: column generation, the Lagrange bound.
 Both bounds are of the VARI-METRIC model; the certificate says what the exact law makes of the same stock.
+
+A kit's need is met when every line is there. The chance that one is missing is at most the sum over its lines, so what
+a plan says of kits is what it reaches at least; the sum is linear, so the lines are sized jointly and the bound stands.
 """
 
 from __future__ import annotations
@@ -24,13 +27,16 @@ from waystation.planning.rules.problem import HOURS_PER_YEAR, Problem, TargetGiv
 class Laid:
     """A problem in arrays: the fleet, each site's node (-1: none), demand by part and site, and class shares.
 
-    `by_class[c]` (P, N): demand a year of service class c at each leaf of the fleet.
+    `by_class[c]` (P, N): demand a year of service class c at each leaf of the fleet, every line of a kit by itself.
+    `more[c]` (N,) and `site_more`: lines a year beyond the first of each kit, for class c ("": all) and by site.
     """
 
     fleet: Fleet
     site_node: tuple[int, ...]
     site_rate: dict[int, dict[int, float]]
     by_class: dict[str, Array]
+    more: dict[str, Array]
+    site_more: dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -74,18 +80,29 @@ def lay(problem: Problem) -> Laid:
     nearest = tuple(_nearest(problem, s.id, nodes) for s in problem.sites)
     rate, weighted = np.zeros((len(parts), len(nodes))), np.zeros(len(parts))
     site_rate: dict[int, dict[int, float]] = {}
-    by_class = {c: np.zeros((len(parts), len(nodes))) for c in sorted({s.service_class for s in problem.sites})}
-    for row in problem.demand:
-        part, site = parts[row.part], sites.get(row.node)
-        node = nodes[row.node] if site is None else nearest[site]
+    site_more: dict[int, float] = {}
+    classes = sorted({s.service_class for s in problem.sites})
+    by_class = {c: np.zeros((len(parts), len(nodes))) for c in classes}
+    more = {c: np.zeros(len(nodes)) for c in ("", *classes)}
+    rows = [(row.node, (row.part,), row.per_year, row.ratio) for row in problem.demand]
+    for stands, lines, per_year, ratio_of in (*rows, *((k.node, k.parts, k.per_year, 1.0) for k in problem.kits)):
+        site = sites.get(stands)
+        node = nodes[stands] if site is None else nearest[site]
         if node < 0:
-            raise _no_travel(row.node)
-        rate[part, node] += row.per_year
-        weighted[part] += row.per_year * row.ratio
+            raise _no_travel(stands)
+        held = "" if site is None else problem.sites[site].service_class
+        for part in (parts[line] for line in lines):
+            rate[part, node] += per_year
+            weighted[part] += per_year * ratio_of
+            if site is not None:
+                by_class[held][part, node] += per_year
+                of = site_rate.setdefault(site, {})
+                of[part] = of.get(part, 0.0) + per_year
+        beyond = per_year * (len(lines) - 1)
+        for name in {"", held}:
+            more[name][node] += beyond
         if site is not None:
-            by_class[problem.sites[site].service_class][part, node] += row.per_year
-            of = site_rate.setdefault(site, {})
-            of[part] = of.get(part, 0.0) + row.per_year
+            site_more[site] = site_more.get(site, 0.0) + beyond
     total = rate.sum(axis=1)
     ratio = np.where(total > 0.0, np.divide(weighted, np.where(total > 0.0, total, 1.0)), 1.0)
     laid = fleet(
@@ -97,7 +114,14 @@ def lay(problem: Problem) -> Laid:
         supply=_supply(problem),
         least=_least(problem, parts, nodes),
     )
-    return Laid(laid, nearest, site_rate, {c: _at_leaves(laid, shares) for c, shares in by_class.items()})
+    return Laid(
+        laid,
+        nearest,
+        site_rate,
+        {c: _at_leaves(laid, shares) for c, shares in by_class.items()},
+        {c: _at_leaves(laid, lines[None, :])[0] for c, lines in more.items()},
+        site_more,
+    )
 
 
 def _supply(problem: Problem) -> Array:
@@ -131,8 +155,8 @@ def _no_travel(site: str) -> Exception:
 
 
 def _at_leaves(given: Fleet, by_node: Array) -> Array:
-    """Demand by node (P, N given) as it stands at the leaves of the fleet (P, N)."""
-    found = np.zeros((given.parts, len(given.parent)))
+    """Demand by node (rows, N given) as it stands at the leaves of the fleet (rows, N)."""
+    found = np.zeros((len(by_node), len(given.parent)))
     for leaf in given.leaves:
         found[:, leaf] = by_node[:, given.of[leaf]]
     return found
@@ -233,11 +257,20 @@ def target_limit(problem: Problem, laid: Laid, target: TargetGiven) -> Limit:
         unit = -_in_scope(problem, given, target, stocked=True)
         return Limit(target.words, unit, zero, zero, -target.value)
     share = np.divide(rate, given.rate, out=np.zeros_like(rate), where=given.rate > 0.0)
-    total = float(rate.sum())
+    more = _more(problem, laid, target)
+    total = float(rate.sum()) - more
     if target.measure == "fill_rate":
-        return Limit(target.words, zero, zero, rate, -target.value * total)
+        return Limit(target.words, zero, zero, rate, -target.value * total - more)
     most = target.value if target.measure == "backorders" else target.value / HOURS_PER_YEAR * total
     return Limit(target.words, zero, share * at_customers(given), zero, most)
+
+
+def _more(problem: Problem, laid: Laid, target: TargetGiven) -> float:
+    """Lines a year beyond the first of the kits that a target is about; one of a part is about its line alone."""
+    if target.part is not None:
+        return 0.0
+    lines, of = laid.more[target.service_class or ""], laid.fleet.of
+    return float(sum(lines[n] for n in laid.fleet.leaves if target.node in (None, problem.nodes[of[n]].id)))
 
 
 def _in_scope(problem: Problem, given: Fleet, target: TargetGiven, *, stocked: bool = False) -> Array:
@@ -258,9 +291,10 @@ def reached(plan_: Plan, problem: Problem, target: TargetGiven) -> float:
         return float("nan")
     limit = target_limit(problem, plan_.laid, target)
     used = float(limit.used(plan_.full, plan_.seen.ebo, plan_.seen.fill).sum())
-    total = float((limit.reward if target.measure == "fill_rate" else _rate(problem, plan_, target)).sum())
+    more = _more(problem, plan_.laid, target)
+    total = float((limit.reward if target.measure == "fill_rate" else _rate(problem, plan_, target)).sum()) - more
     if target.measure == "fill_rate":
-        return -used / total if total > 0.0 else 1.0
+        return max(0.0, -used - more) / total if total > 0.0 else 1.0
     if target.measure == "mean_wait_h":
         return used * HOURS_PER_YEAR / total if total > 0.0 else 0.0
     return -used if target.measure == "units" else used

@@ -13,7 +13,7 @@ HOURS_PER_YEAR = 8_760.0
 SCHEMA = "waystation.problem/1"
 Measure = Literal["fill_rate", "mean_wait_h", "backorders", "units"]
 MEASURES: tuple[Measure, ...] = ("fill_rate", "mean_wait_h", "backorders", "units")
-MOST = {"nodes": 400, "parts": 20_000, "demand": 2_000_000, "sites": 20_000, "service_targets": 200}
+MOST = {"nodes": 400, "parts": 20_000, "demand": 2_000_000, "kits": 200_000, "sites": 20_000, "service_targets": 200}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,18 @@ class DemandGiven:
     node: str
     per_year: float
     ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class KitGiven:
+    """Needs a year of several parts together (two or more, one of each), beside `DemandGiven` of each part alone.
+
+    Such a need is met only when every line is there.
+    """
+
+    parts: tuple[str, ...]
+    node: str
+    per_year: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +107,12 @@ class Problem:
     targets: tuple[TargetGiven, ...]
     time_limit_s: float
     least: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    kits: tuple[KitGiven, ...] = ()
 
 
 def read(document: Mapping[str, Any]) -> Problem:
     """The problem of a JSON document; BadInput names the field, the value and the next step."""
-    _known("problem", document, "schema nodes parts demand sites travel_h budget service_targets time_limit_s")
+    _known("problem", document, "schema nodes parts demand kits sites travel_h budget service_targets time_limit_s")
     if document.get("schema", SCHEMA) != SCHEMA:
         raise _bad("schema", document["schema"], f"is not {SCHEMA}", f'Give "schema": "{SCHEMA}".')
     as_given = [_node(row, at) for row, at in _rows(document, "nodes")]
@@ -112,6 +125,7 @@ def read(document: Mapping[str, Any]) -> Problem:
     places = {n.id for n in nodes} | {s.id for s in sites}
     known = ({p.id for p in parts}, places)
     demand = tuple(_demand(row, at, *known) for row, at in _rows(document, "demand", may_be_empty=True))
+    kits = tuple(_kit(row, at, *known) for row, at in _rows(document, "kits", may_be_empty=True))
     travel = _travel(document.get("travel_h", {}), as_given, sites)
     budget = document.get("budget")
     targets = _targets(document.get("service_targets", []), nodes, parts, sites)
@@ -128,6 +142,7 @@ def read(document: Mapping[str, Any]) -> Problem:
         None if budget is None else _number(budget, "budget"),
         targets,
         _number(document.get("time_limit_s", 120.0), "time_limit_s"),
+        kits=kits,
     )
 
 
@@ -169,6 +184,18 @@ def _demand(row: Mapping[str, Any], at: str, parts: set[str], places: set[str]) 
     if ratio < 1.0:
         raise _bad(f"{at}.variance_to_mean", ratio, "is below that of Poisson demand", "Give 1 or more.")
     return DemandGiven(part, node, _number(row.get("per_year"), f"{at}.per_year"), ratio)
+
+
+def _kit(row: Mapping[str, Any], at: str, parts: set[str], places: set[str]) -> KitGiven:
+    _known(at, row, "parts node per_year")
+    lines, node = row.get("parts"), _id(row, "node", at)
+    if not isinstance(lines, list) or len(lines) < 2 or any(not isinstance(p, str) or p not in parts for p in lines):
+        raise _bad(f"{at}.parts", None, "is no list of two or more of the parts", "Name them; a part alone is demand.")
+    if len(set(lines)) < len(lines):
+        raise _bad(f"{at}.parts", None, "names a part twice", "Name each line once: a kit takes one of each.")
+    if node not in places:
+        raise _bad(f"{at}.node", node, "is neither a node nor a site", "Add it, or name one of them.")
+    return KitGiven(tuple(lines), node, _number(row.get("per_year"), f"{at}.per_year"))
 
 
 def _targets(
