@@ -9,16 +9,22 @@ import pytest
 
 from tests.conftest import START
 from tests.rooms.planning.scenes import on_shelf, take, tickets, two_hubs
-from tests.rooms.spares.network import a_part, system
+from tests.rooms.spares.network import a_part, a_unit, system
+from tests.samples import a_device, a_model
+from waystation.incidents import actions as incidents
 from waystation.journeys import plan, studio
 from waystation.journeys.placing import TRANSIT_DAYS, place
+from waystation.journeys.playing import certificate
 from waystation.journeys.shelves import NETWORK, look
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotAllowed, NotReady
 from waystation.planning import models as m
 from waystation.planning import queries
 from waystation.planning.actions import plans
-from waystation.spares.models import Hub, StockTarget
+from waystation.registry.models import Device
+from waystation.spares.actions import hold, setup
+from waystation.spares.actions.sourcing import Need, source
+from waystation.spares.models import Hub, StockTarget, Unit
 
 pytestmark = pytest.mark.django_db
 Acting = Callable[..., Authority]
@@ -146,3 +152,57 @@ def test_siz_12_what_clashes_is_refused_in_words_and_without_a_centre_nothing_fe
     Hub.objects.filter(code="madrid").update(tier="regional")
     with pytest.raises(NotReady, match="No hub is central"):
         place(system(), now=START)
+
+
+def test_siz_12_a_hub_is_never_planned_beyond_the_slots_that_break_glass_leaves(hubs: tuple[Hub, Hub]) -> None:
+    """Two units are for break-glass: with room for its own stock beside them the plan stands; with less it is named."""
+    near, _ = hubs
+    setup.set_up(system(), "target", {"hub": near, "group": "controller", "minimum": 2, "break_glass": True}, now=START)
+    free = place(system(), now=START)
+    units = next(p.units for p in free.placing.shelves if p.hub == "sevilla")
+    setup.change(system(), "hub", near.pk, {"slots": 2 + units}, now=START)
+    enough = place(system(), now=START)
+    assert enough.tree.slots == {"sevilla": units}
+    assert enough.placing.value == free.placing.value
+    setup.change(system(), "hub", near.pk, {"slots": 3}, now=START)
+    tight = place(system(), now=START).placing
+    assert tight.shelves == ()
+    assert "shelf of 1 unit at sevilla" in tight.conflict
+
+
+def test_siz_12_what_incidents_took_together_is_planned_and_played_as_kits(hubs: tuple[Hub, Hub]) -> None:
+    """Each of four failures took a controller and a probe: half of the probes' needs came so, and both are told."""
+    probe = a_part("PRB-1", group="probe", name="Probe", asset_class="probe", unit_cost=90)
+    for n in range(4):
+        a_device(
+            "cordoba",
+            f"prb-{n}",
+            component_class="probe",
+            model=a_model("PRB-1", "probe"),
+            part=probe,
+            serial=f"prb-{n}",
+        )
+        a_unit(f"P-{n}", hubs[0], probe), a_unit(f"C-{n}", hubs[0])
+        device = Device.objects.get(name=f"ctl-{n}")
+        opened = incidents.open(
+            system(),
+            "device_unreachable",
+            device.site_id,
+            title="Silent",
+            priority="P1",
+            now=START,
+            device_id=device.pk,
+        )
+        source(system(), Need(opened.pk, device.site_id, a_part().pk, incident_name=opened.name), now=START)
+        unit = Unit.objects.get(serial=f"P-{n}")
+        hold.reserve(system(), unit.pk, opened.pk, now=START, site_id=device.site_id, incident_name=opened.name)
+    now = START + timedelta(days=1)
+    found = place(system(), now=now)
+    [(hub, groups, per_year)] = found.together()
+    assert (hub, groups) == ("sevilla", ("controller", "probe"))
+    probes = sum(s.per_year for s in found.drawn.streams if s.group == "probe")
+    assert 0.0 < per_year <= probes + 1e-9
+    assert all(c.reached >= c.asked - 1e-9 for c in found.placing.classes)
+    played = certificate(system(), now=now)
+    assert played.needs == pytest.approx(sum(s.per_year for s in found.drawn.streams) - per_year)
+    assert played.left_out == pytest.approx(0.0, abs=1e-9)

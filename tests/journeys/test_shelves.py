@@ -19,6 +19,7 @@ from waystation.journeys.shelves import Shelf, look, sized
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotAllowed
 from waystation.planning.actions import ahead
+from waystation.planning.rules.demand.needs import together
 from waystation.registry.models import Device, Part
 from waystation.spares.actions import hold, setup, stock
 from waystation.spares.actions.sourcing import Need, source
@@ -148,6 +149,21 @@ def test_jnt_02_a_failure_that_nothing_could_fill_is_demand_and_a_stock_out() ->
     _failed("ctl-0")
     told = demand.gather(system(), demand.served(system()), now=START + timedelta(days=1))
     assert [(n.region, n.family, n.unserved) for n in told.needs] == [("sevilla", "controller", True)]
+
+
+def test_jnt_02_every_unit_that_an_incident_took_is_demand_and_together_they_are_a_kit() -> None:
+    """A controller and a probe for one failure: two needs of two shelves, and one failure that needed both."""
+    near, _ = two_hubs()
+    probe = a_part("PRB-1", group="probe", name="Probe", asset_class="probe")
+    a_unit("S-1", near), a_unit("S-2", near), a_unit("P-1", near, probe)
+    _failed("ctl-0")
+    first = Reservation.objects.get()
+    more = a_unit("P-2", near, probe)
+    hold.reserve(system(), more.pk, first.incident_id, now=START, site_id=the_site().pk, incident_name="INC-1")
+    _failed("ctl-1")
+    told = demand.gather(system(), demand.served(system()), now=START + timedelta(days=1))
+    assert sorted(n.family for n in told.needs) == ["controller", "controller", "probe"]
+    assert together(told.needs) == {("sevilla", frozenset(("controller", "probe"))): 1}
 
 
 def _failed(name: str) -> None:

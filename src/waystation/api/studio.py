@@ -63,6 +63,7 @@ def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str
     """The stock of all hubs at once: the least capital that keeps the classes, or the least waiting within a budget.
 
     With its bound and gap, beside the live policy, each shelf by itself, and today's stock; or the limits that clash.
+    A need that takes several groups is met when every line is there. Slots that nothing else takes are never exceeded.
     """
     try:
         found = place(by(request), now=wiring.clock().now(), budget=budget)
@@ -80,6 +81,8 @@ def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str
         "days_to": dict(found.tree.days_to),
         "assumed_ways": found.assumed,
         "supply_days": dict(found.tree.supply_days),
+        "free_slots": dict(found.tree.slots),
+        "needed_together": [{"hub": h, "groups": g, "per_year": rate} for h, g, rate in found.together()],
         "unpriced": told.unpriced,
         "off_exact_law": told.off_law,
         "classes": [asdict(c) for c in told.classes],

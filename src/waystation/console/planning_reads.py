@@ -106,6 +106,8 @@ def network(request: HttpRequest) -> HttpResponse:
         "curve": _network_curve(found) if told.shelves else "",
         "rows": [(p, s, why) for p, s, why in rows if p.units or (s is not None and (s.ready or s.point))],
         "days": sorted(found.tree.days_to.items()),
+        "slots": sorted(found.tree.slots.items()),
+        "together": found.together(),
     }
     return render(request, "planning/network.html", context)
 

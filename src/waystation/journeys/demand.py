@@ -127,10 +127,12 @@ def _families() -> dict[str, str]:
 
 
 def _own(where: Served, since: datetime) -> tuple[list[Need], int]:
-    """A need for each incident for which a part was sourced, and how many of those name no part."""
+    """A need for each unit that an incident took, else one for each that sourced a part; how many name no part."""
     asked = set(Round.objects.filter(at__gte=since).values_list("incident_id", flat=True))
     reserved = Reservation.objects.filter(incident_id__in=asked, state__in=("held", "consumed")).order_by("reserved_at")
-    taken = {r.incident_id: r for r in reserved.select_related("unit__part", "unit__hub", "dispatch")}
+    taken: dict[UUID, list[Reservation]] = {}
+    for one in reserved.select_related("unit__part", "unit__hub", "dispatch"):
+        taken.setdefault(one.incident_id, []).append(one)
     ordered = {o.incident_id: o for o in Order.objects.filter(incident_id__in=asked).select_related("offer")}
     said, noted = (
         feedback.newest(asked),
@@ -138,25 +140,16 @@ def _own(where: Served, since: datetime) -> tuple[list[Need], int]:
     )
     needs, unknown = [], 0
     for incident in Incident.objects.filter(pk__in=asked).select_related("device__part", "site"):
-        group = _group(incident, taken.get(incident.pk), ordered.get(incident.pk))
         hub = where.first.get(incident.site_id)
-        unknown += not group
-        if group:
-            place = hub.code if hub else incident.site.code
-            elsewhere = _elsewhere(taken.get(incident.pk), hub)
-            needs.append(
-                Need(
-                    "own",
-                    incident.name,
-                    incident.opened_at,
-                    place,
-                    group,
-                    incident.cause,
-                    1,
-                    told=_told(incident, said.get(incident.pk, []), incident.pk in noted),
-                    unserved=elsewhere,
-                )
-            )
+        place = hub.code if hub else incident.site.code
+        told = _told(incident, said.get(incident.pk, []), incident.pk in noted)
+        for held in taken.get(incident.pk) or (None,):
+            group = _group(incident, held, ordered.get(incident.pk))
+            unknown += not group
+            if group:
+                at, cause = incident.opened_at, incident.cause
+                away = _elsewhere(held, hub)
+                needs.append(Need("own", incident.name, at, place, group, cause, 1, told=told, unserved=away))
     return needs, unknown
 
 

@@ -8,7 +8,8 @@ makes a plan of it.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +23,7 @@ from waystation.kernel.refusals import NotReady
 from waystation.planning.rules.demand.leadtime import lead_times
 from waystation.planning.rules.living import placing as rules
 from waystation.registry.models import Site
-from waystation.spares.models import Hub
+from waystation.spares.models import Hub, StockTarget, Unit
 
 TRANSIT_DAYS = 2.0  # from the centre to a hub, where fewer than five transfers were measured
 WITHIN_S = 20.0
@@ -63,9 +64,16 @@ class Whole:
             why = f"{NETWORK}, {role}; the last unit saves {at.gain:.2g} units waited for"
         return Choice(at.units, why, NETWORK, at.law, mean / per_day if per_day > 0.0 else 0.0, self.budget)
 
+    def together(self) -> list[tuple[str, tuple[str, ...], float]]:
+        """Hub, part groups and needs a year that take a unit of each of them at once."""
+        found: dict[tuple[str, tuple[str, ...]], float] = {}
+        for kit in self.drawn.kits:
+            found[kit.hub, kit.groups] = found.get((kit.hub, kit.groups), 0.0) + kit.per_year
+        return [(hub, groups, per_year) for (hub, groups), per_year in sorted(found.items())]
+
     def curve(self) -> tuple[tuple[float, float], ...]:
         """(capital, share restored in time) of what each amount of money would place."""
-        return rules.curve(self.drawn.streams, self.drawn.terms, self.tree)
+        return rules.curve(self.drawn.streams, self.drawn.terms, self.tree, self.drawn.kits)
 
 
 def place(by: Authority, *, now: datetime, budget: float | None = None) -> Whole:
@@ -81,7 +89,7 @@ def place(by: Authority, *, now: datetime, budget: float | None = None) -> Whole
             "planning.network", "No hub is central, so no hub feeds another.", "Size shelves one by one in the studio."
         )
     shelves, told = look(by, now=now, centre=centre.code)
-    drawn = network_of(by, shelves, now=now)
+    drawn = network_of(by, shelves, told, now=now)
     tree, supply, assumed = _tree(shelves, centre, now)
     live = {(s.hub.code, s.group): s.point.reorder_point + 1 for s in shelves if s.point}
     others = ({"Live policy": live} if live else {}) | {
@@ -90,7 +98,13 @@ def place(by: Authority, *, now: datetime, budget: float | None = None) -> Whole
     }
     until = time.monotonic() + WITHIN_S
     found = rules.placed(
-        drawn.streams, drawn.terms, tree, others, budget=budget, may_go_on=lambda: time.monotonic() < until
+        drawn.streams,
+        drawn.terms,
+        tree,
+        others,
+        kits=drawn.kits,
+        budget=budget,
+        may_go_on=lambda: time.monotonic() < until,
     )
     return Whole(found, drawn, tree, supply, others, centre, assumed, tuple(shelves), told, budget)
 
@@ -116,5 +130,21 @@ def _tree(
         {c.code: c.cover_probability for c in classes.values()},
         floors,
         {code: c.tolerable_outage_h for code, c in classes.items()},
+        _slots(shelves),
     )
     return tree, supply, tuple(hub for hub in hubs if not told[hub])
+
+
+def _slots(shelves: Sequence[Shelf]) -> dict[str, int]:
+    """Slots of each hub that are not taken by what no plan moves: units for break-glass, and groups without a price."""
+    told = {hub.code: hub.slots for hub in Hub.objects.all() if hub.slots is not None}
+    glass = Unit.objects.filter(break_glass=True, state="stocked", hub__isnull=False)
+    asked = StockTarget.objects.filter(break_glass=True).values_list("hub__code", "group", "minimum")
+    lie = Counter(glass.values_list("hub__code", "part__group"))
+    fixed: Counter[str] = Counter()
+    for (hub, _), units in (lie | Counter({(hub, group): least for hub, group, least in asked})).items():
+        fixed[hub] += units
+    for shelf in shelves:
+        if shelf.unit_cost <= 0.0:
+            fixed[shelf.hub.code] += max(shelf.ready, sized(shelf).point.least)
+    return {hub: max(0, slots - fixed[hub]) for hub, slots in told.items()}

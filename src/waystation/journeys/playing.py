@@ -7,13 +7,15 @@ failures one by one, and with days on which many fail at once.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from waystation.journeys.placing import Whole, place
 from waystation.kernel.authority import Authority
-from waystation.planning.rules.living.playing import Asked, Group, Played, Source, Storms, play
+from waystation.planning.rules.living.kits import alone
+from waystation.planning.rules.living.playing import Asked, Group, Kit, Played, Source, Storms, play
+from waystation.planning.rules.living.redesign import Stream
 from waystation.spares.rules.hours import NEVER
 
 STORMS = Storms(2.0, 0.2)  # two days a year on which a fifth of a region, or of a part group, fails: said by nobody
@@ -35,20 +37,34 @@ class Certificate:
 def certificate(by: Authority, *, now: datetime, budget: float | None = None, seed: int = 1) -> Certificate:
     """The placed stock played against every other. Needs of no site on record have no way, so they are left out."""
     whole = place(by, now=now, budget=budget)
-    asked = _asked(whole)
-    inside = math.fsum(a.per_year for a in asked)
-    every = math.fsum(s.per_year for s in whole.drawn.streams)
+    single = alone(whole.drawn.streams, whole.drawn.kits)
+    asked = _asked(whole, single)
+    kits = _kits(whole, asked)
+    inside = math.fsum([*(a.per_year for a in asked), *(k.per_year for k in kits)])
+    every = math.fsum([*(s.per_year for s in single), *(k.per_year for k in whole.drawn.kits)])
     groups = [Group(t.group, whole.supply[t.group], t.dispersion, t.doubt) for t in whole.drawn.terms]
     stocks, root, days_to = _stocks(whole), whole.centre.code, whole.tree.days_to
-    lone = play(asked, groups, root, days_to, stocks, seed=seed)
-    stormy = play(asked, groups, root, days_to, stocks, storms=STORMS, seed=seed)
+    lone = play(asked, groups, root, days_to, stocks, kits=kits, seed=seed)
+    stormy = play(asked, groups, root, days_to, stocks, kits=kits, storms=STORMS, seed=seed)
     return Certificate(whole, lone, stormy, STORMS, inside, max(0.0, every - inside))
 
 
-def _asked(whole: Whole) -> list[Asked]:
+def _kits(whole: Whole, asked: Sequence[Asked]) -> list[Kit]:
+    """What sites need together, where every line has its ways."""
+    lines = {(a.hub, a.site, a.group): a for a in asked}
+    found = []
+    for kit in whole.drawn.kits:
+        mine = [lines.get((kit.hub, kit.site, group)) for group in kit.groups]
+        told = tuple(line for line in mine if line is not None)
+        if len(told) == len(mine):
+            found.append(Kit(told, kit.per_year))
+    return found
+
+
+def _asked(whole: Whole, single: Sequence[Stream]) -> list[Asked]:
     needs = {(n.site, n.group): n for n in whole.drawn.needs}
     found = []
-    for stream in whole.drawn.streams:
+    for stream in single:
         need = needs.get((stream.site, stream.group))
         if need is None:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from waystation.journeys.reach import Need, site_needs
 from waystation.journeys.shelves import Shelf, look
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput
+from waystation.planning.rules.demand.needs import together
+from waystation.planning.rules.living.kits import Kit, kits
 from waystation.planning.rules.living.redesign import DAYS_PER_YEAR, Design, Outcome, Stream, Terms, side_by_side
 from waystation.registry.models import Site
 from waystation.spares.models import Hub
@@ -20,20 +23,21 @@ WAVE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The needs as streams, what sizes each group, and units ready by hub and group."""
+    """The needs as streams, which of them come together, what sizes each group, units ready by hub and group."""
 
     streams: tuple[Stream, ...]
     terms: tuple[Terms, ...]
     held: tuple[tuple[str, str, int], ...]
     needs: tuple[Need, ...]
+    kits: tuple[Kit, ...]
 
 
 def network(by: Authority, *, now: datetime) -> Network:
     """Every need by site and group at the hub that serves it. A shelf's needs fall on its sites by their units."""
-    return network_of(by, look(by, now=now)[0], now=now)
+    return network_of(by, *look(by, now=now), now=now)
 
 
-def network_of(by: Authority, shelves: Sequence[Shelf], *, now: datetime) -> Network:
+def network_of(by: Authority, shelves: Sequence[Shelf], told: journey.Demand, *, now: datetime) -> Network:
     """`network` of shelves that were looked at already."""
     by.require("planning.read")
     base = journey.installed(journey.served(by))
@@ -47,7 +51,10 @@ def network_of(by: Authority, shelves: Sequence[Shelf], *, now: datetime) -> Net
         per_year = shelf.own_per_day * DAYS_PER_YEAR
         streams += _streams(shelf, mine, per_year)
     ready = tuple((s.hub.code, s.group, s.ready) for s in shelves)
-    return Network(tuple(streams), _terms(shelves), ready, needs)
+    counts: Counter[tuple[str, str]] = Counter()
+    for need in told.needs:
+        counts[need.region, need.family] += need.quantity
+    return Network(tuple(streams), _terms(shelves), ready, needs, kits(streams, together(told.needs), counts))
 
 
 def _streams(shelf: Shelf, mine: Sequence[Need], per_year: float) -> list[Stream]:

@@ -30,6 +30,7 @@ class Hub(Row):
     prepare_likely_min = models.FloatField(default=10.0)
     prepare_worst_min = models.FloatField(default=20.0)
     prepare_source = models.CharField(max_length=8, choices=SOURCES, default="assumed")
+    slots = models.PositiveIntegerField(null=True, blank=True)  # the most units that fit in; None: nobody said
     custodian_id = models.UUIDField(null=True, blank=True)
 
     class Meta:

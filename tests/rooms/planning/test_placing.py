@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from waystation.kernel.refusals import BadInput, NotReady
 from waystation.planning.rules.fleet import seen, waiting
+from waystation.planning.rules.living.kits import Kit, alone, kits
 from waystation.planning.rules.living.placing import Placing, Tree, curve, placed, problem_of
 from waystation.planning.rules.living.redesign import Stream, Terms
 from waystation.planning.rules.planner import lay
@@ -170,3 +171,55 @@ def test_cls_02_a_part_restored_too_late_counts_as_not_in_time() -> None:
     much = {(hub, "fan"): 50 for hub in ("centre", "east", "west")}
     found = placed(streams(10.0, 10.0), [terms()], tree(), {"Much": much})
     assert found.judged[1].share == pytest.approx((0.9 + 0.5) / 2.0, abs=1e-3)
+
+
+def test_siz_12_a_kit_is_as_frequent_as_its_rarest_line_and_no_need_is_counted_twice() -> None:
+    """Half of the fans and all of the pumps came together: the streams less the kits, and the kits, make the whole."""
+    both = [*streams(6.0, 4.0), *streams(2.0, 3.0, "pump")]
+    found = kits(both, {("east", frozenset(("fan", "pump"))): 5}, {("east", "fan"): 10.0, ("east", "pump"): 5.0})
+    assert found == (Kit("alicante", "east", ("fan", "pump"), 2.0, 0.9),)
+    rest = {(s.hub, s.group): s.per_year for s in alone(both, found)}
+    assert rest == {("east", "fan"): 4.0, ("west", "fan"): 4.0, ("east", "pump"): 0.0, ("west", "pump"): 3.0}
+
+
+@settings(max_examples=40, deadline=None)
+@given(rates=st.tuples(*[st.floats(0.0, 9.0)] * 3), counts=st.tuples(*[st.integers(0, 6)] * 3), extra=st.integers(0, 9))
+def test_siz_12_kits_never_take_more_of_a_line_than_is_needed_of_it(
+    rates: tuple[float, float, float], counts: tuple[int, int, int], extra: int
+) -> None:
+    """Three groups in all their pairs: what is left of each stream is not negative, and nothing is invented."""
+    names = ("fan", "pump", "valve")
+    given_ = [Stream("alicante", g, r, (("east", 0.9),), "east") for g, r in zip(names, rates, strict=True)]
+    pairs = dict(zip(itertools.combinations(names, 2), counts, strict=True))
+    together = {("east", frozenset(pair)): n for pair, n in pairs.items() if n}
+    needed = {("east", g): float(sum(n for pair, n in pairs.items() if g in pair) + extra) for g in names}
+    found = kits(given_, together, needed)
+    rest = {s.group: s.per_year for s in alone(given_, found)}
+    for stream in given_:
+        taken = sum(k.per_year for k in found if stream.group in k.groups)
+        assert taken <= stream.per_year + 1e-9
+        assert rest[stream.group] + taken == pytest.approx(stream.per_year)
+
+
+def test_siz_12_what_is_needed_together_is_stocked_together() -> None:
+    """The same needs as kits hold more, and both lines; judged in time, one line alone restores nothing."""
+    both = [*streams(8.0, 1.0), *streams(8.0, 1.0, "pump")]
+    priced = [terms(), terms("pump", 60.0)]
+    joint = [Kit("alicante", "east", ("fan", "pump"), 8.0, 0.9)]
+    fans = {("east", "fan"): 9, ("centre", "fan"): 9}
+    apart, together = placed(both, priced, tree(), {}), placed(both, priced, tree(), {"Fans": fans}, kits=joint)
+    assert together.value > apart.value
+    assert together.classes[0].reached >= 0.9 - 1e-9
+    assert units(together)[1] > 0 < units(together, "pump")[1]
+    assert together.judged[1].share < 0.2
+    assert placed(both, priced, tree(), {"Fans": fans}).judged[1].share > 0.3
+
+
+def test_siz_12_no_hub_is_filled_beyond_its_slots() -> None:
+    """East has two places: what it lacks stands at the centre, at a price; none at all clashes with a floor by name."""
+    free = placed(streams(12.0, 12.0), [terms()], tree(0.9), {})
+    tight = placed(streams(12.0, 12.0), [terms()], replace(tree(0.85), slots={"east": units(free)[1] - 1}), {})
+    assert units(tight)[1] <= units(free)[1] - 1
+    full = placed(streams(12.0, 12.0), [terms()], replace(tree(floors={("east", "fan"): 1}), slots={"east": 0}), {})
+    assert full.shelves == ()
+    assert "shelf of 0 units at east" in full.conflict

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.rooms.planning.oracles import poisson_law
 from waystation.kernel.refusals import BadInput
 from waystation.planning.rules.exact import exact
 from waystation.planning.rules.fleet import fleet
-from waystation.planning.rules.living.playing import HOW, Asked, Group, Played, Source, Storms, play
+from waystation.planning.rules.living.playing import HOW, Asked, Group, Kit, Played, Source, Storms, play
 
 RATES = {"east": 14.0, "west": 9.0}
 DAYS_TO = {"east": 5.0, "west": 9.0}
@@ -122,6 +123,41 @@ def test_siz_12_a_site_that_nothing_reaches_is_never_restored_and_says_so() -> N
     assert found.never.mean == pytest.approx(RATES["east"] / sum(RATES.values()), abs=0.05)
     assert found.in_time.mean <= 1.0 - found.never.mean + 1e-9
     assert found.mttr_h.mean == pytest.approx(2.0, abs=0.5)
+
+
+def a_kit(per_year: float = 12.0) -> Kit:
+    """A fan and a pump at once, at a site that the centre itself serves."""
+    way = (Source("centre", (2.0,)),)
+    return Kit(tuple(Asked("site", g, 0.0, 20, "centre", 4.0, way) for g in ("fan", "pump")), per_year)
+
+
+def in_kits(fans: int, pumps: int, kits: list[Kit], rows: list[Asked] | None = None) -> Played:
+    """Both groups held at the centre."""
+    held = {("centre", "fan"): fans, ("centre", "pump"): pumps}
+    groups = [GROUP, Group("pump", (45.0,))]
+    return play(rows or [], groups, "centre", {}, {"it": held}, kits=kits)[0]
+
+
+@pytest.mark.parametrize(("fans", "pumps"), [(2, 2), (1, 3), (3, 1)])
+def test_siz_12_a_kit_is_met_when_its_scarcer_line_is_there(fans: int, pumps: int) -> None:
+    """Both lines are outstanding for the same needs: those of the last 30 and 45 days. The exact joint law holds."""
+    means = 12.0 * 30.0 / 365.25, 12.0 * 15.0 / 365.25  # of the last 30 days, and of the 15 before
+    both = [poisson_law(mean) for mean in means]
+    share = sum(
+        both[0][near] * both[1][far] for near in range(min(fans, pumps)) for far in range(pumps) if near + far < pumps
+    )
+    found = in_kits(fans, pumps, [a_kit()])
+    assert found.at_once.holds(share, 4.0), (found.at_once, share)
+    assert sum(found.how.values()) == pytest.approx(1.0)
+
+
+def test_siz_12_a_kit_counts_as_one_need_and_waits_for_its_last_line() -> None:
+    """Without a pump no kit is ever met at once, though fans lie there; each line alone would be another need."""
+    kits, lines = in_kits(9, 0, [a_kit()]), in_kits(9, 0, [], [replace(a, per_year=12.0) for a in a_kit().lines])
+    assert kits.at_once.mean == kits.in_time.mean == 0.0
+    assert kits.empty.mean == pytest.approx(12.0, rel=0.2)
+    assert kits.mttr_h.mean == pytest.approx(24.0 * 45.0 + 2.0, rel=0.02)
+    assert lines.at_once.mean == pytest.approx(0.5, abs=0.05)
 
 
 def test_siz_12_nothing_to_play_and_too_much_to_play_are_refused() -> None:

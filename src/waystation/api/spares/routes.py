@@ -28,7 +28,7 @@ def hubs(request: HttpRequest) -> Any:
     """Every hub with its tier and the sites that it reaches."""
     areas = queries.service_areas(by(request))
     rows = queries.hubs(by(request))
-    columns = ("id", "code", "name", "tier", "zone", "site_id")
+    columns = ("id", "code", "name", "tier", "zone", "site_id", "slots")
     return [{c: getattr(h, c) for c in columns} | {"service_area": areas.get(h.pk, ())} for h in rows]
 
 

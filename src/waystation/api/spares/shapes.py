@@ -28,7 +28,7 @@ class ReachedOut(Schema):
 
 
 class HubOut(Schema):
-    """A hub with its tier and its service area, nearest first."""
+    """A hub with its tier, the most units that it holds (null: nobody said) and its service area, nearest first."""
 
     id: UUID
     code: str
@@ -36,6 +36,7 @@ class HubOut(Schema):
     tier: str
     zone: str
     site_id: UUID | None
+    slots: int | None
     service_area: list[ReachedOut]
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from waystation.kernel.units import counted
 from waystation.planning.rules.attainment import Attainment, attainment, within_budget
 from waystation.planning.rules.columns import Constrained, Limit, at_customers, constrained, money
 from waystation.planning.rules.counts import Array
@@ -78,14 +79,14 @@ def lay(problem: Problem) -> Laid:
     parts = {p.id: i for i, p in enumerate(problem.parts)}
     sites = {s.id: i for i, s in enumerate(problem.sites)}
     nearest = tuple(_nearest(problem, s.id, nodes) for s in problem.sites)
-    rate, weighted = np.zeros((len(parts), len(nodes))), np.zeros(len(parts))
+    rate = np.zeros((len(parts), len(nodes)))
     site_rate: dict[int, dict[int, float]] = {}
     site_more: dict[int, float] = {}
     classes = sorted({s.service_class for s in problem.sites})
     by_class = {c: np.zeros((len(parts), len(nodes))) for c in classes}
     more = {c: np.zeros(len(nodes)) for c in ("", *classes)}
-    rows = [(row.node, (row.part,), row.per_year, row.ratio) for row in problem.demand]
-    for stands, lines, per_year, ratio_of in (*rows, *((k.node, k.parts, k.per_year, 1.0) for k in problem.kits)):
+    rows = [(row.node, (row.part,), row.per_year) for row in problem.demand]
+    for stands, lines, per_year in (*rows, *((k.node, k.parts, k.per_year) for k in problem.kits)):
         site = sites.get(stands)
         node = nodes[stands] if site is None else nearest[site]
         if node < 0:
@@ -93,7 +94,6 @@ def lay(problem: Problem) -> Laid:
         held = "" if site is None else problem.sites[site].service_class
         for part in (parts[line] for line in lines):
             rate[part, node] += per_year
-            weighted[part] += per_year * ratio_of
             if site is not None:
                 by_class[held][part, node] += per_year
                 of = site_rate.setdefault(site, {})
@@ -103,13 +103,11 @@ def lay(problem: Problem) -> Laid:
             more[name][node] += beyond
         if site is not None:
             site_more[site] = site_more.get(site, 0.0) + beyond
-    total = rate.sum(axis=1)
-    ratio = np.where(total > 0.0, np.divide(weighted, np.where(total > 0.0, total, 1.0)), 1.0)
     laid = fleet(
         [-1 if n.parent is None else nodes[n.parent] for n in problem.nodes],
         [n.lead_time_h / HOURS_PER_YEAR for n in problem.nodes],
         rate,
-        np.maximum(1.0, ratio),
+        _ratios(problem, parts),
         np.array([p.unit_cost for p in problem.parts]),
         supply=_supply(problem),
         least=_least(problem, parts, nodes),
@@ -122,6 +120,17 @@ def lay(problem: Problem) -> Laid:
         {c: _at_leaves(laid, lines[None, :])[0] for c, lines in more.items()},
         site_more,
     )
+
+
+def _ratios(problem: Problem, parts: dict[str, int]) -> Array:
+    """(P,): variance to mean of each part's demand, rows weighed by it; the lines of kits are taken to vary alike."""
+    total, weighted, most = (np.zeros(len(parts)) for _ in range(3))
+    for row in problem.demand:
+        part = parts[row.part]
+        total[part] += row.per_year
+        weighted[part] += row.per_year * row.ratio
+        most[part] = max(most[part], row.ratio)
+    return np.asarray(np.maximum(1.0, np.divide(weighted, total, out=most, where=total > 0.0)))
 
 
 def _supply(problem: Problem) -> Array:
@@ -242,7 +251,7 @@ def limits_of(problem: Problem, laid: Laid) -> list[Limit]:
         if node.capacity_units is not None:
             unit = zero.copy()
             unit[:, n] = 1.0
-            name = f"shelf of {node.capacity_units} units at {node.id}"
+            name = f"shelf of {counted(node.capacity_units, 'unit')} at {node.id}"
             found.append(Limit(name, unit, zero, zero, float(node.capacity_units)))
     return found + [target_limit(problem, laid, target) for target in problem.targets]
 

@@ -49,6 +49,19 @@ def counted(needs: Iterable[Need]) -> list[Need]:
     return [n for n in held if n.kind in ("ticket", "own") or n.ticket not in tickets]
 
 
+def together(needs: Iterable[Need]) -> dict[tuple[str, frozenset[str]], int]:
+    """By place and families, the failures for which units of several families were needed at once."""
+    held: dict[tuple[str, str, str], set[str]] = {}
+    for need in needs:
+        held.setdefault((need.kind, need.external_id, need.region), set()).add(need.family)
+    found: dict[tuple[str, frozenset[str]], int] = {}
+    for (_, _, region), families in held.items():
+        if len(families) > 1:
+            key = (region, frozenset(families))
+            found[key] = found.get(key, 0) + 1
+    return found
+
+
 def monthly(needs: Iterable[Need], now: datetime, months: int) -> dict[tuple[str, str], Array]:
     """Units by (region, family) in each of the last `months` months, oldest first."""
     found: dict[tuple[str, str], Array] = {}

@@ -1,15 +1,16 @@
 """Stock over the whole network at once: a central hub that feeds the others, under the classes' cover and a budget.
 
 A shelf that is sized alone waits as long as supply takes. Here a hub waits for the centre, and the centre for supply,
-so a unit at the centre stands behind every hub. Units below the floors of the classes are never looked at. The bound is
-of the VARI-METRIC model (planner.py); the certificate says what the exact law makes of the same stock.
+so a unit at the centre stands behind every hub. Units below the floors of the classes are never looked at, nor more
+than a hub has slots. What is needed together is met only when every line is there. The bound is of the VARI-METRIC
+model (planner.py); the certificate says what the exact law makes of the same stock.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,10 +21,12 @@ from waystation.planning.rules.checks import at_least_zero
 from waystation.planning.rules.counts import Array, negative_binomial, no_stock_out
 from waystation.planning.rules.curves import curves
 from waystation.planning.rules.fleet import Fleet, Whole, seen, waiting
+from waystation.planning.rules.living.kits import Kit, alone
 from waystation.planning.rules.living.redesign import DAYS_PER_YEAR, Stream, Terms
 from waystation.planning.rules.planner import Plan, in_part_order, lay, plan, reached
 from waystation.planning.rules.problem import (
     DemandGiven,
+    KitGiven,
     NodeGiven,
     PartGiven,
     Problem,
@@ -38,7 +41,8 @@ POINTS = 40  # of the curve
 class Tree:
     """The centre, mean days from it to each other hub, mean days of supply to it by group, and what classes ask for.
 
-    `cover` by class is the share of needs to be met at once (0 to 1); `floors` are units by (hub, group).
+    `cover` by class is the share of needs to be met at once (0 to 1); `floors` are units by (hub, group), `slots` the
+    most units of all groups that a hub can hold, where that is on record.
     """
 
     root: str
@@ -48,6 +52,7 @@ class Tree:
     cover: Mapping[str, float]
     floors: Mapping[tuple[str, str], int]
     tolerable_h: Mapping[str, float]
+    slots: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +113,11 @@ class Placing:
     unpriced: tuple[str, ...]
 
 
-def problem_of(streams: Sequence[Stream], terms: Sequence[Terms], tree: Tree, budget: float | None) -> Problem:
+def problem_of(
+    streams: Sequence[Stream], terms: Sequence[Terms], tree: Tree, budget: float | None, kits: Sequence[Kit] = ()
+) -> Problem:
     """The network as a problem without a time limit. Groups without a price are left out: nothing weighs what is free.
+    `streams` hold every need, also of the lines of `kits`.
 
     A group's variance to mean grows with its doubt over the longest wait of a hub: a rate that is not well known needs
     more stock the longer nothing can be done.
@@ -117,14 +125,15 @@ def problem_of(streams: Sequence[Stream], terms: Sequence[Terms], tree: Tree, bu
     by_group = {t.group: t for t in terms if t.unit_cost > 0.0}
     used = [s for s in streams if s.group in by_group and s.per_year > 0.0 and s.hub]
     nodes = (
-        NodeGiven(tree.root, None, 0.0, None),
-        *(NodeGiven(hub, tree.root, 24.0 * days, None) for hub, days in sorted(tree.days_to.items())),
+        NodeGiven(tree.root, None, 0.0, tree.slots.get(tree.root)),
+        *(NodeGiven(h, tree.root, 24.0 * days, tree.slots.get(h)) for h, days in sorted(tree.days_to.items())),
     )
     parts = tuple(PartGiven(g, t.unit_cost, 0.0, 24.0 * tree.supply_days[g]) for g, t in sorted(by_group.items()))
     ratio = {group: _ratio(t, used, tree) for group, t in by_group.items()}
     sites = sorted({s.site for s in used if s.site})
     classes = tuple(SiteGiven(site, tree.tolerable_h[site], tree.class_of[site]) for site in sites)
-    demand = tuple(DemandGiven(s.group, s.site or s.hub, s.per_year, ratio[s.group]) for s in used)
+    joint = _priced(kits, by_group)
+    demand = tuple(DemandGiven(s.group, s.site or s.hub, s.per_year, ratio[s.group]) for s in alone(used, joint))
     travel: dict[str, dict[str, float]] = {}
     for stream in used:
         if stream.site:
@@ -136,7 +145,14 @@ def problem_of(streams: Sequence[Stream], terms: Sequence[Terms], tree: Tree, bu
         if name in needed
     )
     least = {(group, hub): units for (hub, group), units in tree.floors.items() if group in by_group and units > 0}
-    return Problem(nodes, parts, demand, classes, travel, budget, targets, math.inf, least)
+    given = tuple(KitGiven(k.groups, k.site or k.hub, k.per_year) for k in joint)
+    return Problem(nodes, parts, demand, classes, travel, budget, targets, math.inf, least, given)
+
+
+def _priced(kits: Sequence[Kit], by_group: Collection[str]) -> list[Kit]:
+    """The kits as far as their lines have a price; one line alone is no kit."""
+    found = [replace(k, groups=tuple(g for g in k.groups if g in by_group)) for k in kits]
+    return [k for k in found if len(k.groups) > 1]
 
 
 def _ratio(terms: Terms, used: Sequence[Stream], tree: Tree) -> float:
@@ -158,6 +174,7 @@ def placed(
     tree: Tree,
     others: Mapping[str, Mapping[tuple[str, str], int]],
     *,
+    kits: Sequence[Kit] = (),
     budget: float | None = None,
     may_go_on: Callable[[], bool] = lambda: True,
 ) -> Placing:
@@ -167,7 +184,7 @@ def placed(
     """
     if budget is not None:
         at_least_zero("budget", budget)
-    problem = problem_of(streams, terms, tree, budget)
+    problem = problem_of(streams, terms, tree, budget, kits)
     if not problem.parts or not problem.demand:
         raise NotReady(
             "planning.network",
@@ -175,7 +192,7 @@ def placed(
             "Give parts their prices, and take history in.",
         )
     found = plan(problem, may_go_on)
-    judge = _Judge(problem, found.laid.fleet, streams)
+    judge = _Judge(problem, found.laid.fleet, streams, kits)
     classes: tuple[Kept, ...] = ()
     judged = [judge.of(name, _as_stock(problem, found.laid.fleet, held)) for name, held in others.items()]
     if found.full is not None:
@@ -197,12 +214,14 @@ def placed(
     )
 
 
-def curve(streams: Sequence[Stream], terms: Sequence[Terms], tree: Tree) -> tuple[tuple[float, float], ...]:
+def curve(
+    streams: Sequence[Stream], terms: Sequence[Terms], tree: Tree, kits: Sequence[Kit] = ()
+) -> tuple[tuple[float, float], ...]:
     """(capital, share restored in time), rising in capital: what each amount of money would place. Floors are kept;
-    what classes ask for does not bend it."""
-    problem = problem_of(streams, terms, tree, None)
+    what classes ask for, and slots, do not bend it."""
+    problem = problem_of(streams, terms, tree, None, kits)
     given = lay(problem).fleet
-    judge, every = _Judge(problem, given, streams), curves(given)
+    judge, every = _Judge(problem, given, streams, kits), curves(given)
     merged = attainment(every, given.unit_cost)
     wanted = np.linspace(0.0, float(merged.capital[-1]), POINTS)
     found = set()
@@ -228,9 +247,12 @@ def _as_stock(problem: Problem, given: Fleet, held: Mapping[tuple[str, str], int
 
 
 class _Judge:
-    """Judges stocks (P, N) by the model: a need is restored in time when it is met at once and reached in time."""
+    """Judges stocks (P, N) by the model: a need is restored in time when it is met at once and reached in time.
 
-    def __init__(self, problem: Problem, given: Fleet, streams: Sequence[Stream]) -> None:
+    Of a kit what is said is the least: its lines are taken to be missing at different times.
+    """
+
+    def __init__(self, problem: Problem, given: Fleet, streams: Sequence[Stream], kits: Sequence[Kit]) -> None:
         parts = {p.id: n for n, p in enumerate(problem.parts)}
         nodes = {p.id: n for n, p in enumerate(problem.nodes)}
         self.given, self.total = given, 0.0
@@ -239,12 +261,21 @@ class _Judge:
             if s.group in parts and s.hub in nodes:
                 self.in_time[parts[s.group], nodes[s.hub]] += s.per_year * s.reached_from(s.hub)
                 self.total += s.per_year
+        self.more = 0.0  # lines in time beyond the first of each kit, if every line were there
+        reach = {(s.hub, s.site, s.group): s.reached_from(s.hub) for s in streams}
+        for kit in _priced(kits, parts):
+            for group in kit.groups:
+                sooner = reach[kit.hub, kit.site, group] - kit.in_time
+                self.in_time[parts[group], nodes[kit.hub]] -= kit.per_year * sooner
+            self.more += kit.per_year * kit.in_time * (len(kit.groups) - 1)
+            self.total -= kit.per_year * (len(kit.groups) - 1)
 
     def of(self, name: str, stock: Whole) -> Judged:
         """One stock."""
         at = seen(self.given, np.arange(self.given.parts), stock)
         capital = float(stock.sum(axis=1) @ self.given.unit_cost)
-        share = float((self.in_time * at.fill).sum()) / self.total if self.total > 0.0 else 1.0
+        met = max(0.0, float((self.in_time * at.fill).sum()) - self.more)
+        share = met / self.total if self.total > 0.0 else 1.0
         return Judged(name, capital, float(waiting(self.given, at.ebo).sum()), share)
 
 

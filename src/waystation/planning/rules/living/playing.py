@@ -1,7 +1,8 @@
 """A stock policy played out: the same needs, instant for instant, under each stock, and what met each of them.
 
 Every hub keeps a base stock and is refilled from the centre, the centre from supply. A need takes a unit of its own
-hub, else of the next hub that reaches its site, else it waits for the unit that its hub orders. Which needs come, how
+hub, else of the next hub that reaches its site, else it waits for the unit that its hub orders. Of a kit each line does
+so, and the last one restores the site: it tells how the need was met. Which needs come, how
 long a trip and a supply takes are drawn once for all stocks (common random numbers), so that a difference between two
 stocks is theirs. A rate that is not well known is drawn anew for each history. Seeded: the same seed, the same bits.
 """
@@ -57,6 +58,14 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Kit:
+    """Needs a year of a unit of each line at once, at one site; what the lines need alone is not in it."""
+
+    lines: tuple[Asked, ...]
+    per_year: float
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """A part group: equally likely days of supply, variance to mean of its needs, squared variation of its rate."""
 
@@ -97,10 +106,11 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class _History:
-    """Needs in time order (days), all (K,): when, of which row, the draws for their trip; and supply's draws."""
+    """Units needed in time order (days), all (K,): when, of which row, for which need, and draws of trip and supply."""
 
     at: Array
-    row: Array
+    row: Whole
+    need: Whole
     trip: Array
     supply: Array
 
@@ -112,13 +122,14 @@ def play(
     days_to: Mapping[str, float],
     stocks: Mapping[str, Mapping[tuple[str, str], int]],
     *,
+    kits: Sequence[Kit] = (),
     storms: Storms | None = None,
     seed: int = 1,
 ) -> tuple[Played, ...]:
     """Each stock (units by (hub, group), by name) on the same histories. BadInput when nothing is asked for."""
-    rows = [a for a in asked if a.per_year > 0.0]
-    total = math.fsum(a.per_year for a in rows)
-    if not rows or not stocks:
+    rows = [*asked, *(line for kit in kits for line in kit.lines)]
+    total = math.fsum([*(a.per_year for a in asked), *(k.per_year for k in kits)])
+    if total <= 0.0 or not stocks:
         raise BadInput("planning.play", "Nothing is asked for.", "Take history in, or name a stock.", field="asked")
     years = min(MOST_YEARS, max(FEWEST_YEARS, NEEDS / HISTORIES / total))
     if total * years * HISTORIES > MOST_NEEDS:
@@ -127,7 +138,7 @@ def play(
     told = {name: _Told(rows, years * (1.0 - WARM)) for name in stocks}
     seeds = np.random.SeedSequence(seed).spawn(HISTORIES)
     for each in seeds:
-        past = _drawn(np.random.Generator(np.random.PCG64(each)), rows, groups, years, storms)
+        past = _drawn(np.random.Generator(np.random.PCG64(each)), (asked, kits), groups, years, storms)
         for name, stock in stocks.items():
             told[name].add(past, *_Network(rows, groups, root, days_to, stock).through(past))
     first = told[next(iter(stocks))]
@@ -135,25 +146,35 @@ def play(
 
 
 def _drawn(
-    rng: np.random.Generator, rows: Sequence[Asked], groups: Sequence[Group], years: float, storms: Storms | None
+    rng: np.random.Generator,
+    needs: tuple[Sequence[Asked], Sequence[Kit]],
+    groups: Sequence[Group],
+    years: float,
+    storms: Storms | None,
 ) -> _History:
+    asked, kits = needs
     days = years * DAYS_PER_YEAR
-    at, row = [], []
+    came: list[tuple[Array, range]] = []  # instants, and the rows of which each of them needs a unit
+    world: dict[str, float] = {}
     for group in groups:
-        of = [n for n, a in enumerate(rows) if a.group == group.group]
-        world = rng.gamma(1.0 / group.doubt, group.doubt) if group.doubt > 0.0 else 1.0
+        of = [n for n, a in enumerate(asked) if a.group == group.group]
+        world[group.group] = rng.gamma(1.0 / group.doubt, group.doubt) if group.doubt > 0.0 else 1.0
         for n in of:
-            sizes = _sizes(rng, rows[n].per_year * years * world, group.dispersion)
-            at.append(np.repeat(rng.random(len(sizes)) * days, sizes))
-            row.append(np.full(int(sizes.sum()), n))
+            sizes = _sizes(rng, asked[n].per_year * years * world[group.group], group.dispersion)
+            came.append((np.repeat(rng.random(len(sizes)) * days, sizes), range(n, n + 1)))
+    line = len(asked)
+    for kit in kits:
+        mean = kit.per_year * years * world[kit.lines[0].group]
+        came.append((rng.random(rng.poisson(mean)) * days, range(line, line + len(kit.lines))))
+        line += len(kit.lines)
     if storms is not None:
-        for n, when in _storms(rng, rows, years, storms):
-            at.append(when)
-            row.append(np.full(len(when), n))
-    when, which = np.concatenate(at), np.concatenate(row)
-    order = np.argsort(when, kind="stable")
-    count = len(order)
-    return _History(when[order], which[order], rng.random(count), rng.random(count))
+        came += [(when, range(n, n + 1)) for n, when in _storms(rng, asked, years, storms)]
+    first = np.cumsum([0, *(len(when) for when, _ in came)])
+    at = np.concatenate([when for when, rows in came for _ in rows])
+    row = np.concatenate([np.full(len(when), n) for when, rows in came for n in rows])
+    need = np.concatenate([first[k] + np.arange(len(came[k][0])) for k in range(len(came)) for _ in came[k][1]])
+    order = np.argsort(at, kind="stable")
+    return _History(at[order], row[order], need[order], rng.random(len(order)), rng.random(len(order)))
 
 
 def _sizes(rng: np.random.Generator, mean: float, dispersion: float) -> Whole:
@@ -273,7 +294,6 @@ class _Told:
 
     def add(self, past: _History, waited: Array, place: Array, how: Array) -> None:
         """Take a history in; its first tenth is left out."""
-        counted = past.at >= WARM * self.years / (1.0 - WARM) * DAYS_PER_YEAR
         hours, cost = np.full(len(waited), np.inf), np.zeros(len(waited))
         for n in np.flatnonzero(place >= 0):
             source = self.rows[int(past.row[n])].sources[int(place[n])]
@@ -281,20 +301,29 @@ class _Told:
             hours[n] = 24.0 * waited[n] + drawn
             cost[n] = source.cost if how[n] == HOW.index(OTHER) else 0.0
         limit = np.array([a.tolerable_h for a in self.rows])[past.row]
-        some = np.flatnonzero(counted)
-        size = max(1, len(some))
-        ever = some[np.isfinite(hours[some])]
-        kinds = np.bincount(how[some], minlength=len(HOW))
+        counted = past.at >= WARM * self.years / (1.0 - WARM) * DAYS_PER_YEAR
+        _, first, of = np.unique(past.need, return_index=True, return_inverse=True)
+        last, worst = np.zeros(len(first)), np.zeros(len(first), dtype=np.int64)
+        np.maximum.at(last, of, hours)
+        np.maximum.at(worst, of, how)
+        some = counted[first]
+        self._add(last[some], worst[some], limit[first][some], float(cost[counted].sum()))
+
+    def _add(self, hours: Array, how: Whole, limit: Array, cost: float) -> None:
+        """Needs, all (K,): hours until the last line restored the site, how that one was met, hours tolerable."""
+        size = max(1, len(hours))
+        ever = hours[np.isfinite(hours)]
+        kinds = np.bincount(how, minlength=len(HOW))
         self.how += kinds
         self.figures.append(
             (
-                kinds[0] / size if len(some) else 1.0,
-                float((hours[some] <= limit[some]).mean()) if len(some) else 1.0,
-                float(hours[ever].mean()) if len(ever) else math.nan,
-                (size - kinds[0] if len(some) else 0) / self.years,
+                kinds[0] / size if len(hours) else 1.0,
+                float((hours <= limit).mean()) if len(hours) else 1.0,
+                float(ever.mean()) if len(ever) else math.nan,
+                (size - kinds[0] if len(hours) else 0) / self.years,
                 kinds[1] / self.years,
-                float(cost[some].sum()) / self.years,
-                (len(some) - len(ever)) / size,
+                cost / self.years,
+                (len(hours) - len(ever)) / size,
             )
         )
 
