@@ -51,7 +51,7 @@ def _ways(site: Site, part: Part, hubs: Sequence[str]) -> Iterator[Path]:
 
 
 def _one(path: Path, starts: Sequence[datetime], open_at: Sequence[bool], within_s: float) -> Covering:
-    week = [[seconds for seconds, _ in arrivals(path, at)] for at in starts]
+    week = arrivals(path, starts)[0].tolist()
     inside = sorted(s for cases, is_open in zip(week, open_at, strict=True) if is_open for s in cases)
     all_cases = [s for cases in week for s in cases]
     p90 = inside[min(len(inside) - 1, int(NINE_OF_TEN * len(inside)))] if inside else NEVER

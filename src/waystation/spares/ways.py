@@ -59,9 +59,9 @@ def week_of(now: datetime) -> datetime:
 @lru_cache(maxsize=KEPT)
 def spread(path: r.Path, week_start: datetime) -> tuple[float, ...]:
     """Equally likely seconds to restored service, rising, from starts every seven hours of a week."""
-    starts = (week_start + timedelta(hours=hour) for hour in range(0, r.WEEK_HOURS, EVERY_H))
-    cases = (r.arrivals(path, at, step_points=STEP_POINTS, path_points=PATH_POINTS) for at in starts)
-    return tuple(sorted(seconds for ranked in cases for seconds, _ in ranked))
+    starts = [week_start + timedelta(hours=hour) for hour in range(0, r.WEEK_HOURS, EVERY_H)]
+    ranked, _ = r.arrivals(path, starts, step_points=STEP_POINTS, path_points=PATH_POINTS)
+    return tuple(sorted(ranked.ravel().tolist()))
 
 
 def ways(by: Authority, asked: Mapping[Site, Sequence[Part]], now: datetime) -> dict[tuple[str, str], list[Way]]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import numpy as np
+
 from waystation.spares.rules.hours import (
     HORIZON_DAYS,
     NEVER,
+    Array,
     Pickups,
     WeeklyHours,
     local_words,
     next_open_s,
+    next_opens,
     next_pickup_s,
+    next_pickups,
 )
 
 MAX_ROUNDS = 64
@@ -93,18 +98,29 @@ def opening(gates: tuple[Gate, ...], at: datetime, need_s: float) -> Begun:
     return Begun(None, "", tuple(waits), f"{names} never meet within {HORIZON_DAYS} days")
 
 
-def opening_s(gates: tuple[Gate, ...], at_s: float, need_s: float) -> float:
-    """The instant of `opening` in Unix seconds, without its words; `NEVER` where there is none."""
-    now_s = at_s
+def openings(gates: tuple[Gate, ...], at_s: Array, need_s: Array) -> Array:
+    """The instants of `opening` in Unix seconds, without their words, for many at once, all (K,); `NEVER` for none."""
+    now_s = before_s = at_s
     for _ in range(MAX_ROUNDS):
         before_s = now_s
         for gate in gates:
-            now_s = _next(gate, now_s, need_s)[0]
-            if now_s == NEVER:
-                return NEVER
-        if now_s == before_s or len(gates) == 1:
+            now_s = _next_of_all(gate, now_s, need_s)
+        if len(gates) == 1 or np.array_equal(now_s, before_s):
             return now_s
-    return NEVER
+    return np.where(now_s == before_s, now_s, NEVER)
+
+
+def _next_of_all(gate: Gate, at_s: Array, need_s: Array) -> Array:
+    """`_next` of many instants, without the person."""
+    if isinstance(gate, OpenGate):
+        return next_opens(gate.hours, at_s, need_s if gate.whole else np.zeros_like(need_s))
+    if isinstance(gate, PickupGate):
+        return next_pickups(gate.pickups, at_s)
+    shifts = {p.hours: None for p in gate.people}
+    found = np.full(len(at_s), NEVER)
+    for hours in shifts:
+        found = np.minimum(found, next_opens(hours, at_s, need_s))
+    return found
 
 
 def _next(gate: Gate, at_s: float, need_s: float) -> tuple[float, str]:

@@ -13,8 +13,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+import numpy as np
+from numpy.typing import NDArray
+
 from waystation.kernel.refusals import BadInput
 
+Array = NDArray[np.float64]
 DAY_MIN = 1440
 DAY_S = 86400.0
 HORIZON_DAYS = 21
@@ -245,6 +249,40 @@ def next_pickup_s(pickups: Pickups, at_s: float, days: int = HORIZON_DAYS) -> fl
     drawn = _over(pickups, at_s, bound_s)
     number = bisect_left(drawn.starts, at_s)
     return drawn.starts[number] if number < len(drawn.starts) and drawn.starts[number] <= bound_s else NEVER
+
+
+def next_opens(hours: WeeklyHours, at_s: Array, need_s: Array) -> Array:
+    """`next_open_s` of many instants at once, each with its own need; all (K,), and `NEVER` stays so."""
+    found = np.full(len(at_s), NEVER)
+    left = np.flatnonzero(at_s < NEVER)
+    if not len(left):
+        return found
+    bound_s = at_s + HORIZON_DAYS * DAY_S
+    drawn = _over(hours, float(at_s[left].min()), float(bound_s[left].max() + need_s[left].max()))
+    starts, ends = np.array(drawn.starts), np.array(drawn.ends)
+    number = np.searchsorted(ends, at_s[left], side="right")
+    while len(left):
+        kept = number < len(ends)
+        left, number = left[kept], number[kept]
+        begin_s = np.maximum(starts[number], at_s[left])
+        soon = begin_s <= bound_s[left]
+        fits = soon & (begin_s + need_s[left] <= ends[number])
+        found[left[fits]] = begin_s[fits]
+        left, number = left[soon & ~fits], number[soon & ~fits] + 1
+    return found
+
+
+def next_pickups(pickups: Pickups, at_s: Array) -> Array:
+    """`next_pickup_s` of many instants at once, (K,); `NEVER` stays so."""
+    found = np.full(len(at_s), NEVER)
+    some = np.flatnonzero(at_s < NEVER)
+    if not len(some):
+        return found
+    bound_s = at_s[some] + HORIZON_DAYS * DAY_S
+    moments = np.array([*_over(pickups, float(at_s[some].min()), float(bound_s.max())).starts, NEVER])
+    then_s = moments[np.searchsorted(moments, at_s[some])]
+    found[some] = np.where(then_s <= bound_s, then_s, NEVER)
+    return found
 
 
 def _answer(at: datetime, found_s: float) -> datetime | None:

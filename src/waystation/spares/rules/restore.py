@@ -7,15 +7,17 @@ the re-check is, because restored means that the unit passes its baseline.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+import numpy as np
+
 from waystation.kernel.figures import Figure
 from waystation.spares.rules.durations import Duration, levels, quantile, rank
-from waystation.spares.rules.gates import Gate, opening, opening_s
-from waystation.spares.rules.hours import NEVER
+from waystation.spares.rules.gates import Gate, opening, openings
+from waystation.spares.rules.hours import NEVER, Array
 
 Kind = Literal["prepare", "travel", "install", "recheck"]
 Mode = Literal["carry", "road", "air", "rail", "sea"]
@@ -154,41 +156,28 @@ def trace(path: Path, start: datetime, at_levels: tuple[float, ...]) -> tuple[tu
 
 
 def arrivals(
-    path: Path, start: datetime, *, step_points: int = STEP_POINTS, path_points: int = PATH_POINTS
-) -> tuple[Case, ...]:
-    """Equally likely cases, ranked: seconds from `start` to restored service, and each step's level in that case.
+    path: Path, starts: Sequence[datetime], *, step_points: int = STEP_POINTS, path_points: int = PATH_POINTS
+) -> tuple[Array, Array]:
+    """Equally likely cases of each start, ranked, and each step's level in that case: (S, K) and (S, K, steps).
 
-    Infinite for cases that never get there. The steps' durations are taken as independent; each step is taken at
-    `step_points` and the state is carried at `path_points` of probability.
+    Seconds from the start to restored service, infinite for cases that never get there. The steps' durations are taken
+    as independent; each step is taken at `step_points` and the state is carried at `path_points` of probability.
     """
-    start_s = start.timestamp()
-    state: list[Case] = [(start_s, ())]
+    begin_s = np.array([start.timestamp() for start in starts])
+    at_s, own = begin_s[:, None], np.zeros((len(starts), 1, 0))
+    carried = levels(path_points)
     for step in path.steps:
         grid = levels(step_points if len(step.duration.points) > 1 else 1)
-        takes = [(level, step.duration.at(level)) for level in grid]
-        needs = [seconds for _, seconds in takes]
-        reached = [
-            (begun + seconds, (*before, level))
-            for at_s, before in state
-            for begun, (level, seconds) in zip(_begun(step, at_s, needs), takes, strict=True)
-        ]
-        reached.sort()
-        count = len(reached)
-        state = [reached[rank(count, p)] for p in levels(path_points)] if count > path_points else reached
-    return tuple((at_s - start_s, own) for at_s, own in state)
-
-
-def _begun(step: Step, at_s: float, needs_s: list[float]) -> list[float]:
-    """The instants, in Unix seconds, at which the step begins for each of the rising `needs_s`; infinite where never.
-
-    A longer need never begins earlier, so where the shortest and the longest agree all do.
-    """
-    if not step.gates or at_s == NEVER:
-        return [at_s] * len(needs_s)
-    longest = opening_s(step.gates, at_s, needs_s[-1])
-    if longest == at_s or longest == opening_s(step.gates, at_s, needs_s[0]):
-        return [longest] * len(needs_s)
-    return [*(opening_s(step.gates, at_s, need_s) for need_s in needs_s[:-1]), longest]
+        every = np.repeat(at_s, len(grid), axis=1)
+        need_s = np.broadcast_to(np.tile([step.duration.at(level) for level in grid], at_s.shape[1]), every.shape)
+        reached = openings(step.gates, every.ravel(), need_s.ravel()).reshape(every.shape) + need_s
+        level = np.broadcast_to(np.tile(grid, at_s.shape[1]), every.shape)
+        own = np.concatenate((np.repeat(own, len(grid), axis=1), level[:, :, None]), axis=2)
+        order = np.lexsort((*np.moveaxis(own, 2, 0)[::-1], reached))
+        if reached.shape[1] > path_points:
+            order = order[:, [rank(reached.shape[1], share) for share in carried]]
+        at_s, own = np.take_along_axis(reached, order, 1), np.take_along_axis(own, order[:, :, None], 1)
+    return at_s - begin_s[:, None], own
 
 
 def restore(path: Path, start: datetime) -> Restore:
@@ -201,8 +190,9 @@ def restore(path: Path, start: datetime) -> Restore:
     refusals = lane_refusals(path)
     if refusals:
         return Restore(path.source, start, None, None, (), (), figures, refusals)
-    ranked = arrivals(path, start)
-    likely, p90 = (_bar(path, start, ranked[rank(len(ranked), level)]) for level in (LIKELY, NINE_OF_TEN))
+    ranked, own = (found[0] for found in arrivals(path, [start]))
+    places = [rank(len(ranked), level) for level in (LIKELY, NINE_OF_TEN)]
+    likely, p90 = (_bar(path, start, (float(ranked[n]), tuple(own[n].tolist()))) for n in places)
     why = p90[1] or likely[1]
     refused = (f"{path.source} refused: {why}.",) if why else ()
     ends = [None if stopped else _end(segments, start) for segments, stopped in (likely, p90)]
@@ -236,11 +226,10 @@ def over_week(path: Path, week_start: datetime) -> WeekView:
 
 def _week(path: Path, week_start: datetime) -> list[tuple[datetime, tuple[float, ...]]]:
     """For each hour of the week, equally likely seconds at `PATH_POINTS` points."""
-    starts = (week_start + timedelta(hours=hour) for hour in range(WEEK_HOURS))
-    spread = levels(PATH_POINTS)
-    return [
-        (at, tuple(ranked[rank(len(ranked), p)][0] for p in spread)) for at in starts if (ranked := arrivals(path, at))
-    ]
+    starts = [week_start + timedelta(hours=hour) for hour in range(WEEK_HOURS)]
+    ranked, _ = arrivals(path, starts)
+    spread = ranked[:, [rank(ranked.shape[1], p) for p in levels(PATH_POINTS)]]
+    return [(at, tuple(seconds)) for at, seconds in zip(starts, spread.tolist(), strict=True)]
 
 
 def _view(source: str, refusals: tuple[str, ...], week: list[tuple[datetime, tuple[float, ...]]]) -> WeekView:
