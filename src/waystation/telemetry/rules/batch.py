@@ -72,7 +72,7 @@ def _reading(number: int, row: object) -> BatchReading:
     if not isinstance(row, list) or len(row) != 4:
         raise _bad(where, row, "is not [sensor, instant, value, seq]", "Send four members.")
     sensor, instant, value, seq = row
-    if not isinstance(sensor, str) or not 0 < len(sensor) <= 80:
+    if not isinstance(sensor, str) or not 0 < len(sensor) <= 80 or not sensor.isprintable():
         raise _bad(f"{where}[0]", sensor, "is no sensor code", "Send the sensor's code.")
     if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq < 2**63:
         raise _bad(f"{where}[3]", seq, "is no sequence number", "Count from 1 in each boot.")
