@@ -263,7 +263,7 @@ def _frames(site_id: UUID, held: _Rows, common: Mapping[str, Any]) -> Iterator[F
     if not held.is_doubted:
         yield from _frames_of(site_id, held, held.rows, common)
         return
-    for ahead_us, some in by_clock(held.rows, itemgetter(1), common["received_us"]):
+    for ahead_us, some in by_clock(held.rows, itemgetter(1), itemgetter(0), common["received_us"]):
         rows = [(code, at_us - ahead_us, value) for code, at_us, value in some]
         marked = {"source_class": RECEIPT_TIME, "ahead_us": ahead_us} if ahead_us else {}
         yield from _frames_of(site_id, held, rows, {**common, **marked})
