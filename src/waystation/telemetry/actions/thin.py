@@ -26,6 +26,7 @@ from waystation.telemetry.store.segments import Stored
 
 GRACE = timedelta(hours=1)
 AT_ONCE = 200
+CHANGED = "file that is not what was sealed: waystation evidence check"
 _THINNED = re.compile(r"(?P<site>[0-9a-f-]{36})/(?P<log>[0-9]{10})\.(?P<turn>[1-9][0-9]*)(?:\.reduced)?\.parquet")
 SpansOf = Callable[[UUID], Sequence[Span]]
 
@@ -85,6 +86,9 @@ def thin(by: Authority, segment_id: UUID, held_of: SpansOf, made: Pass, *, now: 
     row = Segment.objects.select_related("site__service_class").get(pk=segment_id)
     allowed = _allowed(row, now)
     if allowed.is_nothing:
+        return None
+    if not _is_as_sealed(row):
+        made.held[CHANGED] = made.held.get(CHANGED, 0) + row.rows
         return None
     spans = _spans(row.site, held_of)
     rows = segments.read_file(stores.segment_path(row.path)) if row.path else []
@@ -167,6 +171,13 @@ class _After:
 def _next(after: UUID | None) -> list[Segment]:
     rows = Segment.objects.exclude(path="", reduced_path="").order_by("pk")
     return list((rows if after is None else rows.filter(pk__gt=after))[:AT_ONCE])
+
+
+def _is_as_sealed(row: Segment) -> bool:
+    """Whether both files are those whose digests were logged. Written again and let go, a changed one would be lost
+    as a proof of the change, and what it holds now be vouched for."""
+    files = ((row.path, row.sha256), (row.reduced_path, row.reduced_sha256))
+    return all(stores.digest_of(name) == digest for name, digest in files)
 
 
 def _allowed(row: Segment, now: datetime) -> Due:
