@@ -15,7 +15,7 @@ from django.conf import settings
 from waystation.evidence import sequencer
 from waystation.evidence.models import Checkpoint, StampState, TimeStamp
 from waystation.evidence.ports import NoAnswer, TimeStamper
-from waystation.evidence.verifier.stamp import Stamp
+from waystation.evidence.verifier.stamp import UNUSABLE, Stamp
 
 EVERY = timedelta(hours=1)
 LATE = timedelta(minutes=75)
@@ -70,7 +70,7 @@ def ask(log: str, head: Checkpoint | None, now: datetime, stamper: TimeStamper |
         if stamp.imprint != sha256(text).digest():
             raise NoAnswer(f"{stamper.name} stamped something else")
         stamped_at = datetime.fromisoformat(stamp.at)
-    except (NoAnswer, ValueError, IndexError, KeyError, StopIteration) as error:
+    except (NoAnswer, *UNUSABLE) as error:
         words = str(error) if isinstance(error, NoAnswer) else f"{stamper.name} gave no time-stamp: {error}"
         StampState.objects.update_or_create(log=log, defaults={"asked_at": now, "trouble": words[:400]})
         return False
