@@ -195,6 +195,30 @@ def test_evd_08_stamps_are_exchanged_through_a_folder(authority: Authority, fold
     assert TimeStamp.objects.get().size == head.size
 
 
+def test_evd_08_off_line_one_head_is_asked_about_once_until_its_answer_comes(
+    authority: Authority, folder: Path
+) -> None:
+    """The log goes on and the question is carried away: nothing else is put down, and the answer counts."""
+    carry = folder / "carry"
+
+    def asked(now: datetime) -> tuple[int, int]:
+        record([], entry=NewEntry("test.made", "1", system(), now, log="iberia"))
+        sequencer.run(now)
+        return stamps.ask_due(now, wiring.time_stamper()), len(list(carry.glob("*.tsq")))
+
+    with override_settings(TIME_STAMPER=f"folder:{carry}"):
+        assert [asked(NOW - n * HOUR) for n in (3, 2, 1)] == [(0, 1)] * 3
+        taken = {path: path.read_bytes() for path in carry.glob("*.tsq")}
+        for path in taken:
+            path.unlink()
+        assert asked(NOW) == (0, 0)
+        for path, question in taken.items():
+            path.with_suffix(".tsr").write_bytes(authority.reply(question))
+        assert asked(NOW + HOUR / 2) == (1, 0)
+        assert asked(NOW + 2 * HOUR) == (0, 1)
+    assert TimeStamp.objects.get(log="iberia").size < Checkpoint.objects.filter(log="iberia").latest("size").size
+
+
 def test_evd_08_a_kept_stamp_that_was_moved_to_another_head_is_found(authority: Authority) -> None:
     """`evidence check` names the head; an entry dated before a stamp that precedes it is back-dated."""
     now = datetime.now(UTC)  # the authority stamps with the real clock, however long the run has lasted

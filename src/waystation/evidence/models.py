@@ -114,6 +114,7 @@ class StampState(models.Model):
     log = models.CharField(primary_key=True, max_length=64)
     asked_at = models.DateTimeField()
     trouble = models.CharField(max_length=400, blank=True)
+    carried = models.BigIntegerField(null=True)  # size of the head whose question somebody carries
 
 
 class LogOfSite(models.Model):
