@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from waystation.kernel.refusals import BadInput
-from waystation.telemetry.rules.agents import Told, span_of, told_of
+from waystation.telemetry.rules.agents import Told, flat_list, span_of, told_of
 
 SCHEMA = "waystation.batch/1"
 MOST_READINGS = 50_000
@@ -61,7 +61,7 @@ def parse_batch(body: bytes) -> Batch:
         previous=_text(document, "previous"),
         readings=readings,
         check_ins=tuple(_members(document, "check_ins")),
-        alarms=tuple(_members(document, "alarms")),
+        alarms=flat_list(document, "alarms"),
         span=span_of(document),
         told=told_of(document),
     )
