@@ -36,6 +36,12 @@ def segment_path(name: str) -> Path:
     return folder() / "segments" / name
 
 
+def size_of(name: str) -> int:
+    """The bytes of a sealed file, from its stored name; 0 for no name and for no file."""
+    path = segment_path(name)
+    return path.stat().st_size if name and path.exists() else 0
+
+
 def digest_of(name: str) -> str:
     """The SHA-256 of a sealed file as it is now, from its stored name; empty for no name and for no file."""
     path = segment_path(name)

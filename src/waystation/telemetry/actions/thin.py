@@ -111,8 +111,8 @@ def thin(by: Authority, segment_id: UUID, held_of: SpansOf, made: Pass, *, now: 
         roll(after.path)
     made.thinned += 1
     made.removed, made.reduced = made.removed + removal.removed, made.reduced + removal.reduced
-    made.freed_bytes += _size(removal.was_path) + _size(removal.was_reduced_path)
-    made.freed_bytes -= _size(after.path) + _size(after.reduced_path)
+    made.freed_bytes += stores.size_of(removal.was_path) + stores.size_of(removal.was_reduced_path)
+    made.freed_bytes -= stores.size_of(after.path) + stores.size_of(after.reduced_path)
     return removal
 
 
@@ -265,8 +265,3 @@ def _report(by: Authority, made: Pass, now: datetime) -> None:
     )
     facts = {"segments": made.segments, "thinned": made.thinned, "removed": made.removed, "reduced": made.reduced}
     record([row], entry=NewEntry("telemetry.retention_report", row.pk, by, now, facts=facts))
-
-
-def _size(name: str) -> int:
-    path = stores.segment_path(name)
-    return path.stat().st_size if name and path.exists() else 0

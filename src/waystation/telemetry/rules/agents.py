@@ -61,19 +61,19 @@ def told_of(document: Mapping[str, Any]) -> Told:
     notes = tuple({name: marked(name, said) for name, said in note.items()} for note in flat_list(document, "notes"))
     for number, note in enumerate(notes):
         if note.get("kind") not in NOTES:
-            raise _bad(f"notes[{number}].kind", note.get("kind"), "is not known", f"Use: {', '.join(NOTES)}.")
+            raise bad(f"notes[{number}].kind", note.get("kind"), "is not known", f"Use: {', '.join(NOTES)}.")
     gaps = flat_list(document, "gaps")
     for number, gap in enumerate(gaps):
         if not all(_is_count(gap.get(name)) for name in GAP_MEMBERS) or not isinstance(gap.get("cause"), str):
-            raise _bad(f"gaps[{number}]", "", "is no gap", f"Send {', '.join(GAP_MEMBERS)} and cause.")
+            raise bad(f"gaps[{number}]", "", "is no gap", f"Send {', '.join(GAP_MEMBERS)} and cause.")
     state = document.get("state", {})
     if not isinstance(state, Mapping):
-        raise _bad("state", state, "is no object", "Send an object.")
+        raise bad("state", state, "is no object", "Send an object.")
     if not _is_count(state.get("boot", 0)):
-        raise _bad("state.boot", state["boot"], "is no count", "Send a whole number from 0.")
+        raise bad("state.boot", state["boot"], "is no count", "Send a whole number from 0.")
     asks = state.get("asks", [])
     if not isinstance(asks, list) or len(asks) > MOST_NOTES or not all(isinstance(a, str) for a in asks):
-        raise _bad("state.asks", "", "is no list of sensor codes", "Send codes.")
+        raise bad("state.asks", "", "is no list of sensor codes", "Send codes.")
     return Told(notes, gaps, _shown(state), tuple(asks))
 
 
@@ -83,7 +83,7 @@ def span_of(document: Mapping[str, Any]) -> tuple[int, int] | None:
     if span is None:
         return None
     if not isinstance(span, list) or len(span) != 2 or not all(map(_is_count, span)) or span[0] > span[1]:
-        raise _bad("span", span, "is not [first, last]", "Send the first and the last number.")
+        raise bad("span", span, "is not [first, last]", "Send the first and the last number.")
     return span[0], span[1]
 
 
@@ -126,10 +126,10 @@ def flat_list(document: Mapping[str, Any], name: str) -> tuple[Mapping[str, Any]
     """A member that is a list of flat objects, bounded."""
     value = document.get(name, [])
     if not isinstance(value, list) or len(value) > MOST_NOTES:
-        raise _bad(name, "", f"is not a list of at most {MOST_NOTES}", "Split the batch.")
+        raise bad(name, "", f"is not a list of at most {MOST_NOTES}", "Split the batch.")
     for number, one in enumerate(value):
         if not isinstance(one, dict) or len(one) > MOST_MEMBERS or not all(map(_is_plain, (*one, *one.values()))):
-            raise _bad(f"{name}[{number}]", "", "is no flat object", f"Send at most {MOST_MEMBERS} texts and numbers.")
+            raise bad(f"{name}[{number}]", "", "is no flat object", f"Send at most {MOST_MEMBERS} texts and numbers.")
     return tuple(value)
 
 
@@ -145,7 +145,8 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
 
 
-def _bad(field: str, value: object, what: str, next_step: str) -> BadInput:
+def bad(field: str, value: object, what: str, next_step: str) -> BadInput:
+    """The refusal of a batch for one member of it."""
     shown = str(value)[:60]
     return BadInput(
         "telemetry.batch", f"{field} {what}{f': {shown}' if shown else ''}.", next_step, field=field, value=shown
