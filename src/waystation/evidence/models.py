@@ -21,7 +21,10 @@ class LogEntry(models.Model):
     at = models.DateTimeField(db_index=True)
 
     class Meta:
-        indexes = [models.Index(fields=["kind", "seq"], name="entries_by_kind")]
+        indexes = [
+            models.Index(fields=["kind", "seq"], name="entries_by_kind"),
+            models.Index(fields=["leaf_hash"], name="entries_by_leaf_hash"),  # receipts are looked up by it
+        ]
 
 
 class EntryRows(models.Model):
