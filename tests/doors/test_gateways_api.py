@@ -252,6 +252,12 @@ def test_a_thousand_notes_fit(machine: str, clock: FastClock) -> None:
         ({"gaps": [GAP | {"first": -1}]}, "gaps[0]"),
         ({"gaps": [GAP | {"cause": 7}]}, "gaps[0]"),
         ({"state": []}, "state"),
+        ({"state": {"boot": "first"}}, "state.boot"),
+        ({"notes": [NOTE | {"cause": "a\x00b"}]}, "notes[0]"),
+        ({"notes": [NOTE | {"cause": "\ud800"}]}, "notes[0]"),
+        ({"notes": [NOTE | {"x" * 201: 1}]}, "notes[0]"),
+        ({"alarms": [{"sensor": {"deep": 1}}]}, "alarms[0]"),
+        ({"alarms": [{"sensor": "x" * 201}]}, "alarms[0]"),
         ({"state": {"asks": "x"}}, "state.asks"),
         ({"state": {"asks": [1]}}, "state.asks"),
         ({"span": [2, 1]}, "span"),
@@ -290,6 +296,30 @@ def test_a_heartbeat_writes_only_what_changed(machine: str, signed_in: Callable[
     shown = {"boot": "2", "version": "0.1.0", "spool": "thinning", "key": "ab", "trouble": ""}
     assert told["state"] == shown | {"clock": "in_doubt", "is_sounding": "true", "uplinks_down": ""}
     assert Gateway.objects.get().since == clock.now()
+
+
+def test_a_word_that_nobody_knows_is_kept_with_a_mark(machine: str, clock: FastClock) -> None:
+    """Of how a boot ended, of a version, of a spool: bounded, and never taken for one that means something."""
+    note = {"kind": "started", "at_us": 1, "boot": 1, "ended": "<b>by magic</b>", "version": "x" * 150}
+    state = a_state(version="0.1.0 evil", spool="\ud800", key="ab", clock={"state": "a\x00b"}, limits="AB")
+    assert send(machine, notes=[note], state=state).status_code == 202
+    told = Event.objects.get(kind="telemetry.agent_started").data
+    assert told["ended"] == "not understood: <b>by magic</b>"
+    assert told["version"] == f"not understood: {'x' * 60}"
+    held = Gateway.objects.get().state
+    assert (held["version"], held["spool"]) == ("not understood: 0.1.0 evil", "not understood: ?")
+    assert (held["key"], held["clock"], held["limits"]) == ("ab", "a?b", "not understood: AB")
+    assert send(machine, notes=[note | {"ended": "power", "version": "0.1.0"}]).status_code == 202
+    (good,) = (e.data for e in Event.objects.filter(kind="telemetry.agent_started") if e.data["ended"] == "power")
+    assert good["version"] == "0.1.0"
+
+
+def test_a_boot_that_an_agent_said_in_words_once_holds_up_no_later_beat(machine: str, clock: FastClock) -> None:
+    """What was kept of it before counts as none."""
+    send(machine, state=a_state())
+    Gateway.objects.update(state={"boot": "first"})
+    assert send(machine, state=a_state(boot=2)).status_code == 202
+    assert Gateway.objects.get().state["boot"] == "2"
 
 
 def an_alarm(sensor: Sensor, clock: FastClock, rule: str = "excursion", **changes: Any) -> Alarm:

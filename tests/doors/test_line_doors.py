@@ -349,6 +349,27 @@ def test_int_05_a_write_to_a_site_nobody_set_up_waits(system: Any) -> None:
     assert Series.objects.get().site_id == site.pk
 
 
+def test_int_05_series_with_long_names_are_spread_over_frames_that_a_reader_takes(system: Any) -> None:
+    """Six bytes for each letter where the log keeps them: more than one frame holds, and the next write is read too."""
+    site = a_site("granada")
+    agent, name = an_agent(site), "é" * 3900
+    body = "\n".join(f"t{n:04},a={name} value={n} {AT_S}" for n in range(800))
+    assert agent.write(body).status_code == 204
+    assert agent.write(f"last value=1 {AT_S}").status_code == 204
+    found = list(frames())
+    assert sum(len(frame.value) for frame in found) == 801
+    assert len({code for frame in found for code in frame.head["series"]}) == 801
+
+
+def test_int_05_a_series_whose_name_is_beyond_reason_is_refused_by_line() -> None:
+    """Named with its size; a sensor's own line is taken, however much stands beside its name."""
+    space, probe = a_fridge()
+    agent, long = an_agent(space.site), "x" * 4000
+    reply = agent.write(f"t,a={long} value=5 {AT_S}\nt,sensor={probe.code},a={long} value=5 {AT_S}")
+    assert (reply.status_code, "the series' name has 4,007 characters" in reply.json()["message"]) == (400, True)
+    assert len(stored(space.site_id, probe.code)) == 1
+
+
 def test_int_05_what_cannot_be_appended_is_told_to_those_who_sent_readings(tmp_path: Path) -> None:
     """Who sent nothing that was to be kept hears of their own mistake instead; mended, it goes on by itself."""
     space, probe = a_fridge()

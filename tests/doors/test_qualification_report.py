@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -161,19 +162,24 @@ def test_the_rows_that_ship_are_the_rows_of_the_tests() -> None:
 
 
 def test_qal_11_a_restore_drill_prints_rpo_and_rto_and_the_report_shows_it(tmp_path: Path) -> None:
-    """Backup, drill, report through the commands; the drill leaves no folder behind and the report is written."""
+    """Through the commands; a drill touches nothing that stood in its place, and leaves no folder behind."""
     data = tmp_path / "data"
     env = {k: v for k, v in os.environ.items() if not k.startswith("WAYSTATION_")}
     env |= {"WAYSTATION_DATA": str(data), "PYTHONPATH": str(ROOT / "src")}
 
-    def run(*words: str) -> str:
+    def run(*words: str, code: int = 0) -> str:
         command = [sys.executable, "-m", "waystation.cli.main", *words]
         done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stderr if code else done.stdout
 
     run("init")
     run("backup", "bk")
+    (tmp_path / "data.drill").mkdir()
+    (tmp_path / "data.drill" / "notes.txt").write_text("somebody's own")
+    assert "data.drill is not empty" in run("restore", "bk", "--drill", code=1)
+    assert (tmp_path / "data.drill" / "notes.txt").read_text() == "somebody's own"
+    shutil.rmtree(tmp_path / "data.drill")
     said = run("restore", "bk", "--drill")
     assert "RPO " in said
     assert "RTO " in said

@@ -16,7 +16,7 @@ from tests.doors.lines import Agent, a_fridge, an_agent, frames, stored
 from waystation.access.queries import system_authority
 from waystation.api import uplinks
 from waystation.kernel.clock import FastClock
-from waystation.registry.models import MappingRule, Site
+from waystation.registry.models import MappingRule, Sensor, Site
 from waystation.telemetry import stores, taken
 from waystation.telemetry.actions.messages import Message, take
 from waystation.telemetry.models import Uplink
@@ -106,6 +106,26 @@ def test_int_05_twice_in_one_group_counts_once_and_a_new_session_anew() -> None:
     written = take(system_authority("mqtt"), messages, envelopes(), Names(), source_class="open_broker", now=START)
     assert written.readings + written.waiting == 10
     assert {frame.head["source_class"] for frame in frames()} == {"open_broker"}
+
+
+def test_int_05_an_uplink_that_was_not_stored_is_taken_when_it_comes_again() -> None:
+    """The sensor's record named no unit that anybody can read; mended, the same uplink is its reading."""
+    agent, space, probe = _mapped()
+    Sensor.objects.filter(pk=probe.pk).update(unit="grad")
+    refused = _post(agent, _uplink())
+    assert (refused.status_code, Uplink.objects.count()) == (400, 0)
+    tags = {"codec": "dragino-lht65", "site": space.site.code}
+    body = _uplink(deviceInfo=_uplink()["deviceInfo"] | {"tags": tags})
+    message = Message("application/1/device/a84041ffff1822f4/event/up", json.dumps(body).encode())
+    rule = {"dev_eui": "a84041ffff1822f4", "device": "fridge", "site": space.site.code}
+    MappingRule.objects.create(site=space.site, measurement="chirpstack", tags=rule, field="TempC_DS", sensor=probe)
+    take(system_authority("mqtt"), [message] * 2, envelopes(), Names(), source_class="open_broker", now=START)
+    assert Uplink.objects.count() == 0
+    Sensor.objects.filter(pk=probe.pk).update(unit="degC")
+    uplinks._names.cache_clear()
+    assert _post(agent, _uplink()).json()["readings"] == 1
+    assert _post(agent, _uplink()).json()["readings"] == 0
+    assert len(stored(space.site_id, probe.code)) == 1
 
 
 def test_int_05_the_things_stack_by_webhook() -> None:

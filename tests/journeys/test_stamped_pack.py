@@ -27,7 +27,7 @@ from waystation.evidence.actions import NewEntry, record
 from waystation.evidence.audit import check_logs
 from waystation.evidence.models import Checkpoint, TimeStamp
 from waystation.evidence.rules import pack
-from waystation.evidence.verifier.stamp import Stamp
+from waystation.evidence.verifier.stamp import Der, Stamp
 from waystation.evidence.verifier.verify import verify_pack
 from waystation.journeys import doctor, evidence_pack
 from waystation.kernel.refusals import BadInput
@@ -112,7 +112,40 @@ def test_evd_08_a_bent_dropped_or_foreign_time_stamp_is_refused_by_name(authorit
     assert _both(_again(members), trust | {"time_stampers": [stranger.pinned]}) == ["timestamp.tsr"]
 
 
-@pytest.mark.parametrize("kind", list(KEYS))
+@pytest.mark.parametrize("kind", ["rsa", "p256"])
+def test_evd_08_each_pinned_authority_is_tried_whatever_key_the_others_have(folder: Path, kind: str) -> None:
+    """Keys of every kind, and bytes that are no certificate, before and behind the signer; by both verifiers."""
+    others = [Authority(folder / f"other-{k}", k).pinned for k in KEYS] + ["AAAA", "MAA="]
+    own = Authority(folder / "tsa", kind)
+    with override_settings(TIME_STAMPER=own.start()):
+        data = _make()
+    own.end()
+    for pins in ([*others, own.pinned], [own.pinned, *others], [own.pinned]):
+        assert _both(data, placed.trust("iberia") | {"time_stampers": pins}) == []
+    for pins in ([one] for one in others):
+        assert _both(data, placed.trust("iberia") | {"time_stampers": pins}) == ["timestamp.tsr"]
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    return bytes([tag, 0x84]) + len(content).to_bytes(4, "big") + content
+
+
+@pytest.mark.parametrize(("depth", "named"), [(40, []), (80, ["timestamp.tsr"]), (20_000, ["timestamp.tsr"])])
+def test_evd_08_a_time_stamp_that_is_nested_without_bound_is_refused(
+    authority: Authority, depth: int, named: list[str]
+) -> None:
+    """Where nobody reads it, beside a good signature: both verifiers end at the same depth, and in words."""
+    members = _members(_make())
+    status, rest = (part.whole for part in Der.read(members["timestamp.tsr"]).parts())
+    deep = b""
+    for _ in range(depth):
+        deep = _der(0x30, deep)
+    bent = _der(0x30, _der(0x30, Der.read(status).content + deep) + rest)
+    trust = placed.trust("iberia") | {"time_stampers": [authority.pinned]}
+    assert _both(_again(members | {"timestamp.tsr": bent}), trust) == named
+
+
+@pytest.mark.parametrize("kind", ["rsa", "p256", "p384"])
 def test_the_plain_verifier_knows_the_keys_that_authorities_use(folder: Path, kind: str) -> None:
     """RSA, P-256, P-384: the right certificate vouches, another's, another time or a bent signature does not."""
     own, other = Authority(folder / kind, kind), Authority(folder / f"{kind}-2", kind)
@@ -160,6 +193,30 @@ def test_evd_08_stamps_are_exchanged_through_a_folder(authority: Authority, fold
         question.with_suffix(".tsr").write_bytes(authority.reply(question.read_bytes()))
         assert stamps.ask("iberia", head, NOW, wiring.time_stamper())
     assert TimeStamp.objects.get().size == head.size
+
+
+def test_evd_08_off_line_one_head_is_asked_about_once_until_its_answer_comes(
+    authority: Authority, folder: Path
+) -> None:
+    """The log goes on and the question is carried away: nothing else is put down, and the answer counts."""
+    carry = folder / "carry"
+
+    def asked(now: datetime) -> tuple[int, int]:
+        record([], entry=NewEntry("test.made", "1", system(), now, log="iberia"))
+        sequencer.run(now)
+        return stamps.ask_due(now, wiring.time_stamper()), len(list(carry.glob("*.tsq")))
+
+    with override_settings(TIME_STAMPER=f"folder:{carry}"):
+        assert [asked(NOW - n * HOUR) for n in (3, 2, 1)] == [(0, 1)] * 3
+        taken = {path: path.read_bytes() for path in carry.glob("*.tsq")}
+        for path in taken:
+            path.unlink()
+        assert asked(NOW) == (0, 0)
+        for path, question in taken.items():
+            path.with_suffix(".tsr").write_bytes(authority.reply(question))
+        assert asked(NOW + HOUR / 2) == (1, 0)
+        assert asked(NOW + 2 * HOUR) == (0, 1)
+    assert TimeStamp.objects.get(log="iberia").size < Checkpoint.objects.filter(log="iberia").latest("size").size
 
 
 def test_evd_08_a_kept_stamp_that_was_moved_to_another_head_is_found(authority: Authority) -> None:

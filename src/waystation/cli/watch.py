@@ -9,7 +9,6 @@ import smtplib
 import subprocess
 import sys
 import threading
-import time
 from email.message import EmailMessage
 from types import FrameType
 from urllib.parse import urlsplit
@@ -49,9 +48,7 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, stop)
     state = silence.Silence(args.silent_after, args.repeat)
     print(f"watching {args.url} every {args.every:g} s", flush=True)
-    while not over.is_set():
-        look(args, state, time.monotonic())
-        over.wait(args.every)
+    silence.keep_looking(lambda now_s: look(args, state, now_s), args.every, over)
     return 0
 
 

@@ -61,7 +61,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     cover = alarms.covered_everywhere(at)
     people = access.names({s.person_id for c in cover for s in c.shifts})
     rows = [r for r in shown.rows if whose == "all" or (("You" in r.who) == (whose == "mine"))]
-    newest = max(beats.last_beats().values(), default=None)
+    judged_at = beats.alive_at(beats.last_beats())
     return {
         "watch": shown,
         "day_bar": network_bar(shown.day, UTC),
@@ -76,8 +76,8 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "tomorrow": at + timedelta(hours=24),
         "next_week": at + timedelta(days=7),
         "me": by.principal_id,
-        "stalled": newest is None or at - newest > STALLED_AFTER,
-        "judged_at": newest,
+        "stalled": judged_at is None or at - judged_at > STALLED_AFTER,
+        "judged_at": judged_at,
     }
 
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from waystation import wiring
 from waystation.access import actions as access
-from waystation.evidence.beats import last_beats
+from waystation.evidence import beats
 from waystation.evidence.queries import last_entry_at
 
 
@@ -42,12 +42,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def beat(request: HttpRequest) -> HttpResponse:
-    """How old the newest beat of the worker and the newest entry are, in whole seconds; nothing else. Open."""
+    """How old the slowest vital loop's beat and the newest entry are, in whole seconds; nothing else. Open."""
     now = wiring.clock().now()
     try:
-        beats, entry_at = last_beats(), last_entry_at()
+        worked_at, entry_at = beats.alive_at(beats.last_beats()), last_entry_at()
     except DatabaseError:
         return JsonResponse({"worker_s": None, "entry_s": None}, status=503)
-    newest = max(beats.values(), default=None)
-    ages = {"worker_s": newest, "entry_s": entry_at}
+    ages = {"worker_s": worked_at, "entry_s": entry_at}
     return JsonResponse({k: None if at is None else max(0, int((now - at).total_seconds())) for k, at in ages.items()})

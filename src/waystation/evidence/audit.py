@@ -20,7 +20,7 @@ from waystation.evidence.models import Checkpoint, Cosignature, LogEntry, LogPos
 from waystation.evidence.rules import checkpoints, merkle, notes, tiles
 from waystation.evidence.rules.checkpoints import Policy
 from waystation.evidence.rules.tiles import TILE_WIDTH, Tile
-from waystation.evidence.verifier.stamp import Stamp
+from waystation.evidence.verifier.stamp import UNUSABLE, Stamp
 from waystation.kernel.canonical import instant
 from waystation.kernel.refusals import Refusal
 
@@ -233,7 +233,7 @@ def _bad_line(note: bytes, witness: str, line: str) -> str:
 def _bad_stamp(answer: bytes, text: bytes) -> str:
     try:
         return "" if Stamp.read(answer).imprint == sha256(text).digest() else "the kept time-stamp is of another head."
-    except (ValueError, IndexError, KeyError, StopIteration) as error:
+    except UNUSABLE as error:
         return f"the kept time-stamp cannot be read: {error}"
 
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from waystation.evidence.models import LoopBeat
+
+# without these nobody is warned; how long each may take from one round to the next
+VITAL = {
+    "judge": timedelta(0),
+    "outbox": timedelta(seconds=1),
+    "deadlines": timedelta(seconds=5),
+    "rounds": timedelta(seconds=30),
+}
 
 
 def lease(loop: str, holder: str, now: datetime, length: timedelta) -> bool:
@@ -30,6 +39,16 @@ def beat(loop: str, holder: str, now: datetime, length: timedelta) -> None:
 def last_beats() -> dict[str, datetime]:
     """When each loop was last alive."""
     return dict(LoopBeat.objects.values_list("loop", "at"))
+
+
+def alive_at(last: Mapping[str, datetime]) -> datetime | None:
+    """Until when the platform is known to have judged and told, of `last_beats`; None when it never did.
+
+    A loop that fails holds up no other, so the newest beat of all would hide it: of the vital ones the latest counts.
+    """
+    if not last:
+        return None
+    return min([max(last.values()), *(last[loop] + every for loop, every in VITAL.items() if loop in last)])
 
 
 def release(loop: str, holder: str, leased_at: datetime) -> None:

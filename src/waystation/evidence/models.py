@@ -21,7 +21,10 @@ class LogEntry(models.Model):
     at = models.DateTimeField(db_index=True)
 
     class Meta:
-        indexes = [models.Index(fields=["kind", "seq"], name="entries_by_kind")]
+        indexes = [
+            models.Index(fields=["kind", "seq"], name="entries_by_kind"),
+            models.Index(fields=["leaf_hash"], name="entries_by_leaf_hash"),  # receipts are looked up by it
+        ]
 
 
 class EntryRows(models.Model):
@@ -114,6 +117,7 @@ class StampState(models.Model):
     log = models.CharField(primary_key=True, max_length=64)
     asked_at = models.DateTimeField()
     trouble = models.CharField(max_length=400, blank=True)
+    carried = models.BigIntegerField(null=True)  # size of the head whose question somebody carries
 
 
 class LogOfSite(models.Model):

@@ -34,6 +34,10 @@ class NoAnswer(Exception):
     """A witness or a time-stamping authority could not be reached; the text says why."""
 
 
+class Carried(NoAnswer):
+    """The question was put down for somebody to carry; its answer is awaited."""
+
+
 class LogKey(Protocol):
     """The key that signs the heads of a log (Ed25519)."""
 
@@ -55,7 +59,7 @@ class TimeStamper(Protocol):
         ...
 
     def stamp(self, request: bytes) -> bytes:
-        """The authority's answer (TimeStampResp, DER) to a TimeStampReq. Raises NoAnswer."""
+        """The authority's answer (TimeStampResp, DER) to a TimeStampReq. Raises NoAnswer, or Carried."""
         ...
 
 

@@ -14,8 +14,8 @@ from django.conf import settings
 
 from waystation.evidence import sequencer
 from waystation.evidence.models import Checkpoint, StampState, TimeStamp
-from waystation.evidence.ports import NoAnswer, TimeStamper
-from waystation.evidence.verifier.stamp import Stamp
+from waystation.evidence.ports import Carried, NoAnswer, TimeStamper
+from waystation.evidence.verifier.stamp import UNUSABLE, Stamp
 
 EVERY = timedelta(hours=1)
 LATE = timedelta(minutes=75)
@@ -46,7 +46,10 @@ def signed_text(head: Checkpoint) -> bytes:
 
 
 def ask_due(now: datetime, stamper: TimeStamper | None) -> int:
-    """Have the newest head of each log stamped whose last stamp is an hour old; returns how many stamps came."""
+    """Have the newest head of each log stamped whose last stamp is an hour old; returns how many stamps came.
+
+    While somebody carries the question of one head, its answer is looked for, and no other head is asked about.
+    """
     if stamper is None:
         return 0
     done = 0
@@ -55,7 +58,7 @@ def ask_due(now: datetime, stamper: TimeStamper | None) -> int:
         state = StampState.objects.filter(log=log).first()
         is_due = newest is None or now - newest.at >= EVERY
         if is_due and (state is None or not state.trouble or now - state.asked_at >= RETRY):
-            done += ask(log, sequencer.newest_checkpoint(log), now, stamper)
+            done += ask(log, _carried(state) or sequencer.newest_checkpoint(log), now, stamper)
     return done
 
 
@@ -70,11 +73,14 @@ def ask(log: str, head: Checkpoint | None, now: datetime, stamper: TimeStamper |
         if stamp.imprint != sha256(text).digest():
             raise NoAnswer(f"{stamper.name} stamped something else")
         stamped_at = datetime.fromisoformat(stamp.at)
-    except (NoAnswer, ValueError, IndexError, KeyError, StopIteration) as error:
+    except (NoAnswer, *UNUSABLE) as error:
         words = str(error) if isinstance(error, NoAnswer) else f"{stamper.name} gave no time-stamp: {error}"
         StampState.objects.update_or_create(log=log, defaults={"asked_at": now, "trouble": words[:400]})
+        if isinstance(error, Carried):
+            StampState.objects.filter(log=log, carried=None).update(carried=head.size)
         return False
     StampState.objects.update_or_create(log=log, defaults={"asked_at": now, "trouble": ""})
+    StampState.objects.filter(log=log, carried=head.size).update(carried=None)
     row = TimeStamp(
         checkpoint=head,
         log=log,
@@ -86,6 +92,13 @@ def ask(log: str, head: Checkpoint | None, now: datetime, stamper: TimeStamper |
     )
     TimeStamp.objects.bulk_create([row], ignore_conflicts=True)
     return True
+
+
+def _carried(state: StampState | None) -> Checkpoint | None:
+    """The head whose question somebody carries."""
+    if state is None or state.carried is None:
+        return None
+    return Checkpoint.objects.filter(log=state.log, size=state.carried, stamps=None).first()
 
 
 def standing(log: str, now: datetime) -> Stamped:

@@ -6,12 +6,10 @@ excursions with what the readings say when they are judged again.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -115,18 +113,13 @@ def _segments(made: Audit) -> Iterator[tuple[UUID | None, Flaw]]:
                 yield row.site_id, Flaw("segments.missing", where, "is missing.")
                 continue
             there.discard(name)
-            if (_digest(folder / name) if name else "") == digest == said:
+            if stores.digest_of(name) == digest == said:
                 made.compared["segments"] = made.compared.get("segments", 0) + bool(name)
             else:
                 words = "is not the file whose digest was logged when it was sealed."
                 yield row.site_id, Flaw("segments.changed", where, words)
     for name in sorted(there - files_that_went()):
         yield None, Flaw("segments.orphan", f"segment {name}", "belongs to no record.")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sealed() -> dict[str, tuple[str, str]]:

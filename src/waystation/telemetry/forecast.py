@@ -92,9 +92,9 @@ def _rates(site: Site) -> dict[Covers, _Rate]:
     for code, count in segments.count_by_sensor([stores.segment_path(s.path) for s in newest]).items():
         counts["judging" if judges(code) else "other"] += count
         sensors["judging" if judges(code) else "other"] += 1
-    total, written = sum(counts.values()) or 1, sum(_size(s.path) for s in newest)
+    total, written = sum(counts.values()) or 1, sum(stores.size_of(s.path) for s in newest)
     days = max((_width_us(newest) / DAY_US, 1.0))
-    full, reduced = sum(_size(s.path) for s in held), sum(_size(s.reduced_path) for s in held)
+    full, reduced = sum(stores.size_of(s.path) for s in held), sum(stores.size_of(s.reduced_path) for s in held)
     return {
         covers: _Rate(
             full * counts[covers] / total + (reduced if covers == "other" else 0),
@@ -108,8 +108,3 @@ def _rates(site: Site) -> dict[Covers, _Rate]:
 
 def _width_us(rows: Sequence[Segment]) -> int:
     return max((s.last_us for s in rows), default=0) - min((s.first_us for s in rows), default=0)
-
-
-def _size(name: str) -> int:
-    path = stores.segment_path(name)
-    return path.stat().st_size if name and path.exists() else 0

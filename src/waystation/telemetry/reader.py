@@ -13,7 +13,7 @@ from django.db.models import Max, QuerySet, Sum
 from waystation.kernel.refusals import Unavailable
 from waystation.telemetry import stores
 from waystation.telemetry.models import Segment
-from waystation.telemetry.rules.thinning import BUCKET_US, Bucket, merged
+from waystation.telemetry.rules.thinning import BUCKET_US, Bucket, alone, merged
 from waystation.telemetry.store import columns, rollups, segments
 from waystation.telemetry.store.columns import Columns
 from waystation.telemetry.store.log import Frame, Position
@@ -74,7 +74,7 @@ def by_buckets(site_id: UUID, sensors: Sequence[str], from_us: int, to_us: int) 
             found = rollups.read(files, plain, sensors, from_us, to_us)
         except Unavailable:  # a file of buckets can be made again: what it was made from says the same
             found = rollups.read(*_bucket_files(site_id, from_us, to_us, believed=False), sensors, from_us, to_us)
-        late = [_alone(row) for row in _tail(codes, sealed, from_us, to_us, None)]
+        late = [alone(row) for row in _tail(codes, sealed, from_us, to_us, None)]
         return merged([*found, *late]) if late else found
 
     return _settled(codes, read)
@@ -99,12 +99,6 @@ def _bucket_files(site_id: UUID, from_us: int, to_us: int, *, believed: bool = T
         if reduced:
             files.append(stores.segment_path(reduced))
     return files, plain
-
-
-def _alone(row: Stored) -> Bucket:
-    start_us = row.observed_us - row.observed_us % BUCKET_US
-    missing = row.value is None
-    return Bucket(row.sensor, start_us, row.value, row.value, row.value, int(not missing), int(missing))
 
 
 def _of_sites(codes: Mapping[UUID, Sequence[str]], from_us: int, to_us: int, up_to: Position | None) -> list[Stored]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,3 +34,18 @@ def rollup_path(name: str) -> Path:
 def segment_path(name: str) -> Path:
     """A segment's file from its stored name."""
     return folder() / "segments" / name
+
+
+def size_of(name: str) -> int:
+    """The bytes of a sealed file, from its stored name; 0 for no name and for no file."""
+    path = segment_path(name)
+    return path.stat().st_size if name and path.exists() else 0
+
+
+def digest_of(name: str) -> str:
+    """The SHA-256 of a sealed file as it is now, from its stored name; empty for no name and for no file."""
+    path = segment_path(name)
+    if not name or not path.exists():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import FrameType
@@ -18,6 +19,7 @@ from waystation.kernel.clock import Clock
 log = logging.getLogger("waystation.worker")
 LEASE = timedelta(seconds=60)
 STOP_WITHIN_S = 15.0
+AGAIN_S = 5.0  # after a round that failed, at the earliest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +40,34 @@ def run_forever(loops: Sequence[Loop], clock: Clock, holder: str, beside: Sequen
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
-    threads = [threading.Thread(target=_turn, args=([loop], clock, holder, stop), daemon=True) for loop in beside]
+    threads = [threading.Thread(target=turn, args=([loop], clock, holder, stop), daemon=True) for loop in beside]
     for thread in threads:
         thread.start()
-    _turn(loops, clock, holder, stop)
+    turn(loops, clock, holder, stop)
     for thread in threads:
         thread.join(STOP_WITHIN_S)
 
 
-def _turn(loops: Sequence[Loop], clock: Clock, holder: str, stop: threading.Event) -> None:
+def turn(loops: Sequence[Loop], clock: Clock, holder: str, stop: threading.Event) -> None:
+    """Run loops, each when it is due, until told to stop."""
     due = {loop.name: clock.now() for loop in loops}
     while not stop.is_set():
         for loop in loops:
             now = clock.now()
             if now >= due[loop.name]:
-                due[loop.name] = now + timedelta(seconds=loop.every_s)
-                run_once(loop, now, holder)
-        close_old_connections()
+                done = run_once(loop, now, holder)
+                wait_s = loop.every_s if done is not None else max(loop.every_s, AGAIN_S)
+                due[loop.name] = now + timedelta(seconds=wait_s)
+        with suppress(DatabaseError):  # the next round says it
+            close_old_connections()
         stop.wait(0.2)
 
 
-def run_once(loop: Loop, now: datetime, holder: str) -> int:
-    """One round of a loop under its lease; returns how much was done, 0 when another worker holds the lease."""
+def run_once(loop: Loop, now: datetime, holder: str) -> int | None:
+    """One round of a loop under its lease; returns how much was done, 0 when another worker holds the lease.
+
+    None when the round failed. It is logged and has no beat, by which doctor, /beat and the front page tell of it.
+    """
     try:
         if not beats.lease(loop.name, holder, now, LEASE):
             return 0
@@ -67,5 +75,8 @@ def run_once(loop: Loop, now: datetime, holder: str) -> int:
         beats.beat(loop.name, holder, now, LEASE)
     except DatabaseError as error:
         log.error("%s: the database does not answer: %s", loop.name, error)
-        return 0
+        return None
+    except Exception:  # because one loop's mistake must end neither it nor the others
+        log.exception("%s: the round failed; it is tried again", loop.name)
+        return None
     return done

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,13 +14,14 @@ from tests.conftest import START
 from tests.rooms.spares.network import system
 from waystation.evidence import keys, receipts, sequencer
 from waystation.evidence.actions import NewEntry, record
+from waystation.evidence.models import LogEntry
 from waystation.evidence.rules import receipts as rules
 from waystation.evidence.rules.checkpoints import Policy, open_checkpoint
 from waystation.evidence.rules.notes import ED25519, VerifierKey
 from waystation.evidence.rules.receipts import Promise
 from waystation.evidence.rules.signing import public_of, signer
-from waystation.journeys.receipting import look_up, notes_of
-from waystation.kernel.refusals import Refusal
+from waystation.journeys.receipting import MOST_NOTES, look_up, notes_of
+from waystation.kernel.refusals import BadInput, Refusal
 
 SEED, OTHER = b"\x07" * 32, b"\x08" * 32
 KEY = VerifierKey("w/iberia", ED25519, public_of(SEED))
@@ -63,6 +65,27 @@ def test_evd_08_what_is_no_receipt_is_refused_in_words(text: str) -> None:
     """Empty, cut, no base64: never a traceback."""
     with pytest.raises(Refusal, match=r"\w"):
         _read(text)
+
+
+@pytest.mark.django_db
+def test_evd_08_more_receipts_than_a_reply_holds_are_refused_before_any_is_read(folder: None) -> None:
+    """Each costs a look at the log: so many notes, or so many keys to try, are asked about in parts."""
+    with receipts.collected() as seqs:
+        record([], entry=NewEntry("test.made", "a", system(), START))
+    text = b64encode(receipts.give(seqs, START)[0]).decode()
+    assert len(look_up(system(), ", ".join([text] * MOST_NOTES))) == MOST_NOTES
+    for many, vkeys in (([text] * (MOST_NOTES + 1), []), ([text], ["x"] * (MOST_NOTES + 1))):
+        with pytest.raises(BadInput, match=r"More than 50 receipts|51 keys"):
+            look_up(system(), ", ".join(many), vkeys)
+
+
+@pytest.mark.django_db
+def test_evd_08_the_entries_of_a_receipt_are_found_by_an_index() -> None:
+    """However long the log is: no walk over all of its entries."""
+    if connection.vendor == "postgresql":  # it reads all of a table this small, unless it may not
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "entries_by_leaf_hash" in LogEntry.objects.filter(leaf_hash__in=[b"\x00" * 32]).explain()
 
 
 def _read(text: str) -> list[Promise]:

@@ -11,7 +11,7 @@ import pytest
 from tests.rooms.telemetry.samples import a_monitored_space, judge
 from waystation.access.queries import system_authority
 from waystation.kernel.canonical import instant
-from waystation.kernel.refusals import BadInput
+from waystation.kernel.refusals import BadInput, TooLarge
 from waystation.registry.models import Sensor, Space
 from waystation.telemetry import reader, stores
 from waystation.telemetry.actions.ingest import accept
@@ -69,3 +69,29 @@ def test_tel_02_a_record_without_a_unit_of_temperature_refuses_the_batch_and_sto
     assert not list(stores.log().read(Position(1, 0)))
     sent(space, other, [5.0], now)
     assert len(reader.readings(space.site_id, [other.code], 0, 2**62)) == 1
+
+
+def batch_of(codes: list[str]) -> bytes:
+    """A batch with one reading of each code, as a device writes it."""
+    readings = [[code, 1_790_000_000_000_000 + n, 5.0, n + 1] for n, code in enumerate(codes)]
+    return json.dumps({"schema": "waystation.batch/1", "readings": readings}, ensure_ascii=False).encode()
+
+
+def test_tel_06_a_batch_that_no_reader_of_the_log_would_take_is_refused_whole(now: datetime) -> None:
+    """Its names are six times as long where they are stored; the batch after it is taken and read."""
+    space, (probe,) = a_monitored_space(now)
+    by, body = system_authority("test"), batch_of([f"{n:05}{'é' * 75}" for n in range(36_000)])
+    with pytest.raises(TooLarge, match="at most 16,777,216"):
+        accept(by, space.site_id, body, now=now, source_class="signed_batch", machine=str(UUID(int=7)))
+    sent(space, probe, [5.0], now)
+    assert len(list(stores.log().read(Position(0, 0)))) == 1
+
+
+@pytest.mark.parametrize("code", ["\\ud800", "a\\u0000b", "a\\nb"])
+def test_tel_06_a_code_that_no_database_holds_is_refused_before_it_is_stored(code: str, now: datetime) -> None:
+    """Half a character, nothing, a line's end: whoever judges it afterwards could not name it."""
+    space, _ = a_monitored_space(now)
+    body = batch_of(["here"]).replace(b"here", code.encode())
+    with pytest.raises(BadInput, match="is no sensor code"):
+        accept(system_authority("test"), space.site_id, body, now=now, source_class="signed_batch", machine="m")
+    assert list(stores.log().read(Position(0, 0))) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -35,7 +36,7 @@ instants = st.integers(-(2**61), 2**61) | st.integers(NOW_US - 10**9, NOW_US + 1
 @given(st.lists(instants, max_size=20), st.integers(NOW_US, NOW_US + 10**10))
 def test_each_instant_is_in_one_group_and_none_lies_ahead(said: list[int], received_us: int) -> None:
     """Those believed stay; the newest of the others goes to less than a minute before its receipt."""
-    groups = by_clock(said, int, received_us)
+    groups = by_clock(said, int, lambda _: "one clock", received_us)
     assert sorted(one for _, some in groups for one in some) == sorted(said)
     assert all(some for _, some in groups)
     for ahead, some in groups:
@@ -51,6 +52,18 @@ def test_the_same_clock_error_is_the_same_shift(said_us: int, later_us: int) -> 
     first = ahead_us([said_us], NOW_US)
     assert ahead_us([said_us + STEP_US], NOW_US + STEP_US) == first
     assert ahead_us([said_us], NOW_US + later_us) in (first, first - STEP_US)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), instants), max_size=20))
+def test_each_sensor_has_the_shift_that_its_own_instants_give(said: list[tuple[str, int]]) -> None:
+    """Whatever the others of the batch say; those ahead alike are one group."""
+    groups = by_clock(said, itemgetter(1), itemgetter(0), NOW_US)
+    assert len({ahead for ahead, _ in groups}) == len(groups)
+    for code in "abc":
+        mine = [one for one in said if one[0] == code]
+        alone = by_clock(mine, itemgetter(1), itemgetter(0), NOW_US)
+        among = [(ahead, [one for one in some if one[0] == code]) for ahead, some in groups]
+        assert sorted((a, s) for a, s in among if s) == sorted(alone)
 
 
 def _send(
@@ -109,6 +122,18 @@ def test_tel_04_out_of_range_by_a_wrong_clock_is_out_now_with_measurement_in_dou
     found = prove(Space.objects.select_related("profile", "site").get(pk=space.pk), now, end)
     assert found is not None
     assert (found.verdict, found.minutes["out_of_range"]) == ("out_of_range", 3)
+
+
+@pytest.mark.django_db
+def test_tel_04_a_sensor_an_hour_ahead_is_heard_now_beside_one_that_is_a_year_ahead(now: datetime) -> None:
+    """One batch, two wrong clocks: put back by the other's year, the warm fridge would stand where nobody looks."""
+    space, (probe, other) = a_monitored_space(now, probes=2)
+    said = [(other, now + timedelta(days=365), 5.0), (probe, now + HOUR, 9.0)]
+    _send(space, uuid4(), said, now)
+    judge(Engine(), now)
+    (row,) = Excursion.objects.all()
+    assert (row.sensor, row.started_at) == (probe, now)
+    assert [r.ahead_us for r in _held(space, probe)] == [3_600_000_000]
 
 
 @pytest.mark.django_db

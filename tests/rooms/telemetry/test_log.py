@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from waystation.kernel.refusals import Unavailable
-from waystation.telemetry.store.log import Frame, Log, Position, _framed
+from waystation.kernel.refusals import TooLarge, Unavailable
+from waystation.telemetry.store.log import MAX_FRAME_BYTES, Frame, Log, Position, _framed
 
 CRASHES = 200
 
@@ -50,6 +50,18 @@ def test_frames_come_back_in_order_from_any_position(tmp_path: Path) -> None:
     assert numbers(log, ends[0]) == [2, 3, 4]
     assert numbers(log, ends[1]) == [4]
     assert numbers(log, log.end()) == []
+
+
+def test_a_frame_that_no_reader_would_take_is_never_written(tmp_path: Path) -> None:
+    """It and all that came with it are refused; what is written next is read."""
+    log = Log(tmp_path)
+    log.append([frame(1)])
+    before = log.end()
+    with pytest.raises(TooLarge):
+        log.append([frame(2), Frame({"sensors": ["a" * MAX_FRAME_BYTES]}, [0], [1], [2.0], [3])])
+    assert log.end() == before
+    log.append([frame(3)])
+    assert numbers(log) == [1, 3]
 
 
 def test_a_torn_tail_is_cut_before_the_next_append(tmp_path: Path) -> None:
@@ -98,7 +110,7 @@ def test_a_frame_that_fits_only_in_part_is_cut_off_again(tmp_path: Path) -> None
     """A limit on the file's size stops the write in its middle: what was acknowledged stands, and the next one fits."""
     code = (
         "import resource, signal, sys; from pathlib import Path; from tests.rooms.telemetry.test_log import frame;"
-        "from waystation.kernel.refusals import Unavailable;"
+        "from waystation.kernel.refusals import TooLarge, Unavailable;"
         "from waystation.telemetry.store.log import Log; log = Log(Path(sys.argv[1])); end = log.append([frame(1)]);"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1];"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,7 +26,7 @@ from waystation.access.queries import system_authority
 from waystation.evidence.models import LogEntry
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound
-from waystation.telemetry import charting, retention
+from waystation.telemetry import charting, retention, stores
 from waystation.telemetry.actions import retain, thin
 from waystation.telemetry.actions.thin import Retention, sweep
 from waystation.telemetry.models import Excursion, Removal, RetentionPolicy, RetentionReport, Segment
@@ -279,6 +280,26 @@ def test_evd_06_a_decision_is_not_made_over_a_file_that_is_gone(people: tuple[Au
     assert run(LATER, lambda site: [Span(_us(BEGIN), _us(BEGIN + DAY / 2), "hold on half a day")]) == DAYS
     assert len(stored(space, "probe-1")) == len(before) // DAYS // 2
     assert flaws() == []
+
+
+@pytest.mark.parametrize("damage", ["other readings", "missing"])
+def test_evd_06_a_segment_whose_file_is_not_what_was_sealed_is_left_alone(
+    people: tuple[Authority, Authority], damage: str
+) -> None:
+    """Neither removed nor written again, which would vouch for it; the report names it, and the others go."""
+    _short_class(five_days(BEGIN, hot=False))
+    approved(*people, LATER, **TWO_YEARS)
+    odd, other = Segment.objects.exclude(path="").order_by("first_us")[:2]
+    path = stores.segment_path(odd.path)
+    if damage == "missing":
+        path.unlink()
+    else:
+        shutil.copy(stores.segment_path(other.path), path)
+    assert run(LATER) == DAYS - 1
+    assert path.exists() == (damage != "missing")
+    left = Segment.objects.get(pk=odd.pk)
+    assert (left.path, left.sha256, left.taken_times) == (odd.path, odd.sha256, 0)
+    assert RetentionReport.objects.get().held[thin.CHANGED] == odd.rows
 
 
 def test_evd_07_a_hold_of_the_last_moment_still_counts(people: tuple[Authority, Authority]) -> None:

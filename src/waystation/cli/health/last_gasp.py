@@ -37,9 +37,9 @@ class Guard:
         return said
 
     def run(self, over: threading.Event) -> None:
-        """Look until it is over."""
-        while not over.wait(self.every_s):
-            self.step(time.monotonic())
+        """Look until it is over; first when the platform had time to start."""
+        over.wait(self.every_s)
+        silence.keep_looking(self.step, self.every_s, over)
 
 
 def guard_of(url: str) -> Guard:

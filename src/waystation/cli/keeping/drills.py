@@ -12,6 +12,7 @@ from pathlib import Path
 
 from waystation import wiring
 from waystation.cli import start
+from waystation.cli.keeping.files import demand_empty
 
 
 def run(args: argparse.Namespace, bring_back: Callable[[Path], object], checked_s: float) -> int:
@@ -23,6 +24,7 @@ def run(args: argparse.Namespace, bring_back: Callable[[Path], object], checked_
     data = start.use(args)
     about = json.loads((args.folder / "BACKUP.json").read_text())
     target = data.with_name(f"{data.name}.drill")
+    demand_empty(target, "restore", "It is where a drill restores to: move aside what is there, and drill again.")
     begin = time.monotonic()
     try:
         bring_back(target)

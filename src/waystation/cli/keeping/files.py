@@ -13,10 +13,10 @@ from waystation.kernel.refusals import BadInput, Conflict
 MANIFEST = "MANIFEST"
 
 
-def demand_empty(folder: Path, what: str) -> None:
+def demand_empty(folder: Path, what: str, next_step: str = "Name a new folder.") -> None:
     """Refuse a folder that holds anything."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise Conflict(f"platform.{what}_not_empty", f"{folder} is not empty.", "Name a new folder.")
+        raise Conflict(f"platform.{what}_not_empty", f"{folder} is not empty.", next_step)
 
 
 def copy_tree(source: Path, target: Path) -> int:

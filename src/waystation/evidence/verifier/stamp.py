@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from waystation.evidence.verifier.strict import Members, Refused
 
 STAMP = "timestamp.tsr"
+DEEPEST = 64
+UNUSABLE = (ValueError, IndexError, KeyError, StopIteration)  # bytes that are not what they should be
 HASHES = {
     "608648016503040201": "sha256",
     "608648016503040202": "sha384",
@@ -49,16 +51,18 @@ class Der:
     @staticmethod
     def read(data: bytes) -> Der:
         """The one value that these bytes are; ValueError when they are more or less."""
-        one = next(_values(data))
-        if one.whole != data:
-            raise ValueError("something follows the value")
+        one = next(_values(data), None)
+        if one is None or one.whole != data:
+            raise ValueError("it is no value, or something follows it")
         one.walk()
         return one
 
-    def walk(self) -> None:
-        """Read every value inside, so that bytes that are none refuse the whole."""
+    def walk(self, depth: int = 0) -> None:
+        """Read every value inside, so that bytes that are none refuse the whole; so does nesting beyond reason."""
+        if depth > DEEPEST:
+            raise ValueError("it is nested too deeply")
         for part in self.parts() if self.tag & 0x20 else ():
-            part.walk()
+            part.walk(depth + 1)
 
     def parts(self) -> list[Der]:
         """The values inside a constructed one."""
@@ -95,7 +99,7 @@ class Stamp:
 
     @staticmethod
     def read(data: bytes) -> Stamp:
-        """A granted TimeStampResp; ValueError or IndexError for anything else. The signature is not checked here."""
+        """A granted TimeStampResp; one of UNUSABLE for anything else. The signature is not checked here."""
         status, *rest = Der.read(data).parts()
         if int.from_bytes(status.parts()[0].content, "big") > 1 or not rest:
             raise ValueError("the authority granted no time-stamp")
@@ -119,7 +123,16 @@ class Stamp:
         return Stamp(_time(info[4].content), imprint.content, hash_name, whole, value)
 
     def is_by(self, certificate: bytes) -> bool:
-        """True when the key of this certificate (DER) signed it, and the certificate was valid at its time."""
+        """True when the key of this certificate (DER) signed it, and the certificate was valid at its time.
+
+        False, too, for a key that could not have made this signature or is of a kind that nobody here knows.
+        """
+        try:
+            return self._is_by(certificate)
+        except UNUSABLE:
+            return False
+
+    def _is_by(self, certificate: bytes) -> bool:
         fields = [part for part in Der.read(certificate).parts()[0].parts() if part.tag != 0xA0]
         first, last = (_time(part.content) for part in fields[3].parts())
         algorithm, key = fields[5].parts()
@@ -198,15 +211,7 @@ def check_stamp(members: Members, text: bytes, pinned: tuple[str, ...]) -> tuple
         if stamp.imprint != hashlib.sha256(text).digest():
             raise ValueError("it is of another head")
         vouched = any(stamp.is_by(b64decode(one)) for one in pinned)
-    except (
-        ValueError,
-        IndexError,
-        KeyError,
-        StopIteration,
-        UnicodeDecodeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
+    except UNUSABLE as error:
         raise Refused(STAMP, f"it cannot be used: {type(error).__name__} {error}") from error
     if pinned and not vouched:
         raise Refused(STAMP, "none of the certificates that you pinned signed it, or it was not valid then")

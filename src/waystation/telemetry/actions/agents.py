@@ -54,10 +54,16 @@ def keep_state(by: Authority, accepted: Accepted, *, now: datetime) -> Gateway |
         row = Gateway.objects.select_for_update().filter(machine_id=machine_id).first()
         if row is None:
             row = Gateway(machine_id=machine_id, site_id=accepted.site_id)
-        elif row.state == state or int(row.state.get("boot", 0)) > int(state.get("boot", 0)):
+        elif row.state == state or _boot(row.state) > _boot(state):
             return None
         before, row.state, row.since = row.state, state, now
         facts = {"before": before, "after": state}
         entry = NewEntry("telemetry.gateway_changed", machine_id, by, now, accepted.site_id, facts=facts)
         record([row], [NewEvent(data=facts)], entry=entry)
     return row
+
+
+def _boot(state: Mapping[str, Any]) -> int:
+    """The number of a boot; 0 where an agent of before said none."""
+    said = str(state.get("boot", ""))
+    return int(said) if said.isascii() and said.isdigit() else 0

@@ -73,7 +73,7 @@ def accept(by: Authority, site_id: UUID, body: bytes, *, now: datetime, source_c
         numbers = [r.seq for r in batch.readings]
         head["span"] = list(batch.span or (min(numbers), max(numbers)))
         readings = _in_celsius(site_id, batch.readings)
-        groups = by_clock(readings, attrgetter("at_us"), now_us)
+        groups = by_clock(readings, attrgetter("at_us"), attrgetter("sensor"), now_us)
         stores.log().append(_frames(site_id, groups, now_us, source_class, machine, head))
         if any(ahead_us for ahead_us, _ in groups):  # come again, it might be believed: by then its future is past
             taken.remember([once], now)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,8 @@ from waystation.telemetry.store.log import Frame
 SITE_TAG = "site"
 SOURCE_CLASS = "authenticated_connection"
 READINGS_IN_A_FRAME = 20_000
+MOST_NAMES_BYTES = 8 * 1024 * 1024  # of the head of a frame: with its readings it stays below what the log takes
+LONGEST_NAME = 4000  # of a series that waits: its measurement, tags and field
 MOST_LINES_NAMED = 100
 NAN = float("nan")
 
@@ -215,6 +217,8 @@ class _Placing:
                 self.ignored += 1  # a text that nothing maps is no series of readings
                 continue
             value = value_of(point.fields[series.field], unit)
+            if verdict.target is None and (size := series.size) > LONGEST_NAME:
+                raise ValueError(f"the series' name has {size:,} characters; at most {LONGEST_NAME:,} are kept")
             if verdict.target is None and not self.names.has_room(site_id, series.code):
                 raise ValueError(f"{MOST_WAITING:,} series of the site wait already; adopt, map or ignore some")
             found.append((site_id, series, verdict.target, point.at_us, value))
@@ -259,7 +263,7 @@ def _frames(site_id: UUID, held: _Rows, common: Mapping[str, Any]) -> Iterator[F
     if not held.is_doubted:
         yield from _frames_of(site_id, held, held.rows, common)
         return
-    for ahead_us, some in by_clock(held.rows, itemgetter(1), common["received_us"]):
+    for ahead_us, some in by_clock(held.rows, itemgetter(1), itemgetter(0), common["received_us"]):
         rows = [(code, at_us - ahead_us, value) for code, at_us, value in some]
         marked = {"source_class": RECEIPT_TIME, "ahead_us": ahead_us} if ahead_us else {}
         yield from _frames_of(site_id, held, rows, {**common, **marked})
@@ -269,13 +273,17 @@ def _frames_of(
     site_id: UUID, held: _Rows, readings: Sequence[tuple[int, int, float]], common: Mapping[str, Any]
 ) -> Iterator[Frame]:
     codes = list(held.codes)
-    rows = iter(readings)
-    while some := list(islice(rows, READINGS_IN_A_FRAME)):
+    waiting = [readings[n : n + READINGS_IN_A_FRAME] for n in range(0, len(readings), READINGS_IN_A_FRAME)][::-1]
+    while waiting:
+        some = waiting.pop()
         here = {number: place for place, number in enumerate(sorted({row[0] for row in some}))}
         mine = [codes[number] for number in here]
         head = {"site": str(site_id), **common, "sensors": mine}
         if series := {code: held.series[code] for code in mine if code in held.series}:
             head["series"] = series
+            if len(some) > 1 and len(json.dumps(head)) > MOST_NAMES_BYTES:
+                waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
+                continue
         yield Frame(
             head, [here[row[0]] for row in some], [row[1] for row in some], [row[2] for row in some], [0] * len(some)
         )

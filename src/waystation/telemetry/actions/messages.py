@@ -60,8 +60,9 @@ def take(
     ]
     if frames := [frame for one in made for frame in one.frames]:
         stores.log().append(frames)
-    taken.remember(fresh, now)
     written = _together([one.written for one in made], errors)
+    refused_lines = {error.line for error in written.refused}
+    taken.remember(fresh - {p.once for some in points.values() for p in some if p.line in refused_lines}, now)
     for refused in written.refused:
         log.warning("message on %r was not taken: %s", messages[refused.line - 1].topic[:120], refused.reason)
     return written

@@ -26,6 +26,7 @@ from waystation.telemetry.store.segments import Stored
 
 GRACE = timedelta(hours=1)
 AT_ONCE = 200
+CHANGED = "file that is not what was sealed: waystation evidence check"
 _THINNED = re.compile(r"(?P<site>[0-9a-f-]{36})/(?P<log>[0-9]{10})\.(?P<turn>[1-9][0-9]*)(?:\.reduced)?\.parquet")
 SpansOf = Callable[[UUID], Sequence[Span]]
 
@@ -86,6 +87,9 @@ def thin(by: Authority, segment_id: UUID, held_of: SpansOf, made: Pass, *, now: 
     allowed = _allowed(row, now)
     if allowed.is_nothing:
         return None
+    if not _is_as_sealed(row):
+        made.held[CHANGED] = made.held.get(CHANGED, 0) + row.rows
+        return None
     spans = _spans(row.site, held_of)
     rows = segments.read_file(stores.segment_path(row.path)) if row.path else []
     parts = split(rows, retention.judging_at(row.site_id), allowed, spans)
@@ -107,8 +111,8 @@ def thin(by: Authority, segment_id: UUID, held_of: SpansOf, made: Pass, *, now: 
         roll(after.path)
     made.thinned += 1
     made.removed, made.reduced = made.removed + removal.removed, made.reduced + removal.reduced
-    made.freed_bytes += _size(removal.was_path) + _size(removal.was_reduced_path)
-    made.freed_bytes -= _size(after.path) + _size(after.reduced_path)
+    made.freed_bytes += stores.size_of(removal.was_path) + stores.size_of(removal.was_reduced_path)
+    made.freed_bytes -= stores.size_of(after.path) + stores.size_of(after.reduced_path)
     return removal
 
 
@@ -167,6 +171,13 @@ class _After:
 def _next(after: UUID | None) -> list[Segment]:
     rows = Segment.objects.exclude(path="", reduced_path="").order_by("pk")
     return list((rows if after is None else rows.filter(pk__gt=after))[:AT_ONCE])
+
+
+def _is_as_sealed(row: Segment) -> bool:
+    """Whether both files are those whose digests were logged. Written again and let go, a changed one would be lost
+    as a proof of the change, and what it holds now be vouched for."""
+    files = ((row.path, row.sha256), (row.reduced_path, row.reduced_sha256))
+    return all(stores.digest_of(name) == digest for name, digest in files)
 
 
 def _allowed(row: Segment, now: datetime) -> Due:
@@ -254,8 +265,3 @@ def _report(by: Authority, made: Pass, now: datetime) -> None:
     )
     facts = {"segments": made.segments, "thinned": made.thinned, "removed": made.removed, "reduced": made.reduced}
     record([row], entry=NewEntry("telemetry.retention_report", row.pk, by, now, facts=facts))
-
-
-def _size(name: str) -> int:
-    path = stores.segment_path(name)
-    return path.stat().st_size if name and path.exists() else 0

@@ -7,7 +7,7 @@ that never proves a space in range and always counts outside it; what the device
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -32,13 +32,20 @@ def ahead_us(said_us: Iterable[int], received_us: int) -> int:
     return -((received_us - max(said_us)) // STEP_US) * STEP_US
 
 
-def by_clock(items: Sequence[Item], at_us: Callable[[Item], int], received_us: int) -> list[tuple[int, list[Item]]]:
-    """The items in groups, each with how far its clock is ahead: 0 for those believed; groups without any left out."""
-    believed = [one for one in items if is_believed(at_us(one), received_us)]
-    found = [(0, believed)] if believed else []
-    if len(believed) < len(items):
-        doubted = [one for one in items if not is_believed(at_us(one), received_us)]
-        for some in ([d for d in doubted if at_us(d) > received_us], [d for d in doubted if at_us(d) < EARLIEST_US]):
-            if some:
-                found.append((ahead_us(map(at_us, some), received_us), some))
-    return found
+def by_clock(
+    items: Sequence[Item], at_us: Callable[[Item], int], sensor: Callable[[Item], Hashable], received_us: int
+) -> list[tuple[int, list[Item]]]:
+    """The items in groups, each with how far its clock is ahead: 0 for those believed, first; no group is empty.
+
+    Each sensor may have a clock of its own: put back by another's error, what it measured now would stand years ago.
+    """
+    found: dict[int, list[Item]] = {}
+    doubted: dict[tuple[Hashable, bool], list[Item]] = {}
+    for one in items:
+        if is_believed(at_us(one), received_us):
+            found.setdefault(0, []).append(one)
+        else:
+            doubted.setdefault((sensor(one), at_us(one) > received_us), []).append(one)
+    for some in doubted.values():
+        found.setdefault(ahead_us(map(at_us, some), received_us), []).extend(some)
+    return sorted(found.items(), key=lambda group: group[0] != 0)

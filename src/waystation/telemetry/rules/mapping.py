@@ -33,6 +33,11 @@ class Series:
         name = json.dumps([self.measurement, self.tags, self.field], ensure_ascii=True, separators=(",", ":"))
         return SERIES_LEAD + hashlib.sha256(name.encode()).hexdigest()[:40]
 
+    @property
+    def size(self) -> int:
+        """The characters of all its words."""
+        return len(self.measurement) + len(self.field) + sum(len(key) + len(value) for key, value in self.tags)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -177,11 +177,15 @@ def _longer(runs: list[Taken], run: Taken | None, at_us: int, what: Literal["rem
     return runs[-1]
 
 
+def alone(one: Reading) -> Bucket:
+    """One reading as the five minutes that it lies in."""
+    start_us, missing = one.observed_us - one.observed_us % BUCKET_US, one.value is None
+    return Bucket(one.sensor, start_us, one.value, one.value, one.value, int(not missing), int(missing))
+
+
 def _add(buckets: list[Bucket], one: Reading) -> None:
-    start_us = one.observed_us - one.observed_us % BUCKET_US
-    missing = one.value is None
-    own = Bucket(one.sensor, start_us, one.value, one.value, one.value, 0 if missing else 1, int(missing))
-    if buckets and (buckets[-1].sensor, buckets[-1].start_us) == (one.sensor, start_us):
+    own = alone(one)
+    if buckets and buckets[-1][:2] == own[:2]:
         buckets[-1] = together(buckets[-1], own)
     else:
         buckets.append(own)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from waystation.kernel.refusals import Unavailable
+from waystation.kernel.refusals import TooLarge, Unavailable
 
 _FRAME = struct.Struct("<II")
 _HEAD = struct.Struct("<I")
@@ -90,7 +90,8 @@ class Log:
     def append(self, frames: Sequence[Frame]) -> Position:
         """Write the frames and make them durable, all with one `fdatasync`; returns the position after them.
 
-        Raises Unavailable when the disk refuses. A write that the disk has no room for is cut off again, and the next
+        Raises TooLarge, with nothing written, for a frame that no reader would take. Raises Unavailable when the disk
+        refuses. A write that the disk has no room for is cut off again, and the next
         call tries anew. After a failed sync nobody knows what the disk holds: from then on every call is refused,
         until the process starts again.
         """
@@ -221,6 +222,12 @@ def _name(number: int) -> str:
 
 
 def _framed(payload: bytes) -> bytes:
+    if len(payload) > MAX_FRAME_BYTES:
+        raise TooLarge(
+            "telemetry.too_large",
+            f"Stored, the readings would be {len(payload):,} bytes; at most {MAX_FRAME_BYTES:,} are kept together.",
+            "Send smaller batches, or shorter names of sensors.",
+        )
     return _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
 
 
