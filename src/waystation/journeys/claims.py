@@ -68,7 +68,7 @@ def subject(by: Authority, *, incident: str = "", excursion: str = "", now: date
     if incident:
         row = incidents.incident(by, incident)
         links = incidents.links(row.pk, "excursion")
-        found = _as_they_stand([link.object_id for link in links])
+        found = [e for e in _as_they_stand([link.object_id for link in links]) if e.site_id == row.site_id]
         start = min([row.detected_at, *(e.started_at for e in found)])
         ends = [row.resolved_at, *(e.ended_at for e in found)]
         name, site, held = row.name, row.site, row
@@ -77,7 +77,7 @@ def subject(by: Authority, *, incident: str = "", excursion: str = "", now: date
         if first is None or not by.may("registry.read", first.site_id):
             raise NotFound("evidence.claim_unknown", f"There is no excursion {excursion}.", "Open one from its space.")
         found = _as_they_stand(same_time(first, first, now))
-        joined = incidents.incidents_of("excursion", first.pk)
+        joined = [i for i in incidents.incidents_of("excursion", first.pk) if i.site_id == first.site_id]
         start = min(e.started_at for e in found)
         ends = [e.ended_at for e in found]
         name, site = f"excursion of {first.space.code}, {first.started_at:%Y-%m-%d %H:%M} UTC", first.space.site
