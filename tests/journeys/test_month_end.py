@@ -140,6 +140,23 @@ def test_sla_12_a_closed_month_gives_the_same_bytes_later_although_its_site_is_a
     assert (line["kept"], line["service_class"]) == ("no", "A")
 
 
+@pytest.mark.parametrize("moved_within", [True, False])
+def test_sla_12_a_month_is_measured_by_the_class_that_was_in_force_as_it_ended(
+    moved_within: bool, system: Authority
+) -> None:
+    """Moved in the month: the class it was moved to counts; moved after its end, before the report: it does not."""
+    site = _month(system, _calm(240))
+    end = bounds(MONTH)[1]
+    for code, at in (("B", OPENED + timedelta(hours=1)), ("C", end)):
+        ServiceClass.objects.create(**a_service_class(code, save=False, recovery_h=9.0))
+        if moved_within or code == "C":
+            service_levels.set_class(system, site.pk, code, inputs={"criticality": "food"}, reason="moved", now=at)
+    make(system, MONTH, now=CLOSED)
+    found = json.loads(_kept()["json"])
+    assert [line["service_class"] for line in found["sites"]] == ["B" if moved_within else "A"]
+    assert list(found["classes"]) == ["B" if moved_within else "A"]
+
+
 def test_sla_12_what_comes_late_makes_another_edition_beside_the_first(system: Authority) -> None:
     """An hour that arrives after the cut-off is in edition 2, which says what changed; edition 1 keeps its bytes."""
     space, (probe,) = a_monitored_space(OPENED)
