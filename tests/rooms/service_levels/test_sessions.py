@@ -175,6 +175,20 @@ def test_ven_03_what_is_told_late_is_kept_as_late_and_what_came_after_the_end_is
         sessions.append(by, row.pk, [Step(START + 2 * HOUR, "command", "reload")], now=START + 3 * HOUR)
 
 
+@pytest.mark.parametrize("is_swept", [False, True])
+@pytest.mark.django_db
+def test_ven_03_no_step_is_kept_of_a_time_beyond_the_limit(is_swept: bool, acting: Acting) -> None:
+    """Whether or not the platform has said so yet; what was done before it and is told now is late."""
+    by = acting("it")
+    row, limit = opened(by), START + 4 * HOUR
+    if is_swept:
+        sessions.end_overdue(system(), now=limit + 2 * HOUR)
+    with pytest.raises(Conflict, match="ended at 10:00 UTC"):
+        sessions.append(by, row.pk, [Step(limit + timedelta(seconds=1), "command", "reload")], now=limit + 3 * HOUR)
+    (late,) = sessions.append(by, row.pk, [Step(limit, "command", "reload")], now=limit + 3 * HOUR)
+    assert late.is_late
+
+
 @pytest.mark.parametrize(
     ("step", "code"),
     [
