@@ -25,7 +25,7 @@ def deviations(request: HttpRequest) -> HttpResponse:
     found = {row.pk: telemetry.excursion(row.excursion_id) for row in rows}
     context = {
         "section": "/incidents/",
-        "open": [(row, found[row.pk]) for row in rows if row.closed_at is None],
+        "open": [(row, found[row.pk], moves.fields_digest(row)) for row in rows if row.closed_at is None],
         "closed": [(row, found[row.pk]) for row in rows if row.closed_at is not None],
         "may_claim": bool(by.grants.get("evidence.pack")),
         "may_write": bool(by.grants.get("product.dispose")),
@@ -44,6 +44,7 @@ def write(request: HttpRequest, key: UUID) -> HttpResponse:
         corrective=sent.get("corrective", ""),
         preventive=sent.get("preventive", ""),
         recipients=sent.get("recipients", "").splitlines(),
+        seen_digest=sent.get("seen_digest", ""),
         now=wiring.clock().now(),
     )
     messages.success(request, "Written.")
