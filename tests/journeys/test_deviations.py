@@ -8,8 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -143,6 +145,24 @@ def test_qal_07_the_second_of_two_writers_overwrites_nothing(signed_in: Callable
     seen[second] = _seen(second)
     assert write(second, "warm and cold").status_code == 302
     assert Deviation.objects.get().assessment == "warm and cold"
+
+
+def test_qal_07_the_page_asks_as_often_for_many_as_for_few(
+    signed_in: Callable[..., Client], django_assert_max_num_queries: Any
+) -> None:
+    """The excursions of all deviations are read at once."""
+    space, quality = a_space(), signed_in("quality")
+
+    def opened(day: int) -> None:
+        _note(_excursion(space, started_at=START - day * 30 * HOUR, ended_at=START - (day * 30 - 1) * HOUR), space)
+
+    opened(1)
+    with CaptureQueriesContext(connection) as few:
+        quality.get("/deviations/")
+    for day in range(2, 7):
+        opened(day)
+    with django_assert_max_num_queries(len(few)):
+        assert "6 open." in quality.get("/deviations/").content.decode()
 
 
 def _seen(client: Client) -> str:
