@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 
+from tests.doors.fuzzing import of_one_site
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
 from waystation.access.rules import HUMAN_ROLES, ROLES
 from waystation.kernel.clock import FastClock
@@ -121,6 +124,28 @@ def test_evd_05_the_api_says_the_same(signed_in: SignedIn, now: datetime) -> Non
     assert quality.get(f"/api/v1/telemetry/probe-checks/{made['id']}").json() == made
     unknown = quality.get("/api/v1/telemetry/probe-checks/01890000-0000-7000-8000-000000000000")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "telemetry.check_unknown")
+
+
+@pytest.mark.usefixtures("worn")
+def test_sec_06_a_check_is_seen_by_those_who_see_where_its_probe_read(signed_in: SignedIn, now: datetime) -> None:
+    """At one site alone: the answer to a check of one's own probe, and nothing of one that read elsewhere."""
+    a_monitored_space(now, code="fridge-2", site="jaen")
+    local, quality = of_one_site(), signed_in("quality")
+    body = {"laboratory": "L", "checked_at": now.isoformat(), "as_found_c": 0.9}
+
+    def checked(client: Client, serial: str) -> HttpResponse:
+        sent = body | {"probe_serial": serial, "report": f"R-{serial}"}
+        return client.post("/api/v1/telemetry/probe-checks", sent, content_type="application/json")
+
+    own, foreign = checked(local, "TP-fridge-2-0"), checked(quality, "TP-fridge-1-0")
+    assert (own.status_code, foreign.status_code) == (201, 201)
+    key = json.loads(foreign.content)["id"]
+    assert local.get(f"/api/v1/telemetry/probe-checks/{key}").json()["code"] == "telemetry.check_unknown"
+    shown = _words(local.get("/calibration/"))
+    assert "R-TP-fridge-2-0" in shown
+    assert "R-TP-fridge-1-0" not in shown
+    assert "1 wearing of a probe waits for QA" in shown
+    assert "R-TP-fridge-1-0" in _words(quality.get("/calibration/"))
 
 
 @pytest.mark.usefixtures("worn")

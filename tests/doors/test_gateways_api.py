@@ -343,7 +343,7 @@ def test_tel_12_the_agent_is_told_whether_somebody_answered(machine: str, clock:
     first.acked_at, first.state = clock.now(), "active_acked"
     first.save()
     assert answered() == {probe.code: True, other.code: False}
-    second = an_alarm(probe, clock, "rising")
+    second = an_alarm(probe, clock, started_at=clock.now() + timedelta(seconds=1))
     assert answered()[probe.code] is False
     second.state = "shelved"
     second.save()
@@ -352,6 +352,43 @@ def test_tel_12_the_agent_is_told_whether_somebody_answered(machine: str, clock:
         alarm.cleared_at = clock.now()
         alarm.save()
     assert answered()[probe.code] is False
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ("excursion", (True, False)),
+        ("sensor_silent", (False, True)),
+        ("device_unreachable", (False, False)),
+        ("power_lost", (False, False)),
+        ("door_open", (False, False)),
+        ("rising", (False, False)),
+    ],
+)
+def test_tel_12_an_answer_to_another_alarm_of_the_space_quiets_nothing(
+    rule: str, told: tuple[bool, bool], machine: str, clock: FastClock
+) -> None:
+    """Out of range is answered by an alarm of a reading, silence by one of the probe or of its own device."""
+    probe = a_sensor(a_space())
+    about = probe.pk if rule == "sensor_silent" else probe.space_id
+    an_alarm(probe, clock, rule, object_id=about, acked_at=clock.now(), state="active_acked")
+    (said,) = send(machine, state=a_state(asks=[probe.code])).json()["alarms"]
+    assert (said["answered"], said["silent_answered"]) == told
+
+
+def test_tel_12_silence_of_one_probe_answers_nothing_of_its_neighbour(machine: str, clock: FastClock) -> None:
+    """Two probes of one fridge: each is dealt with by itself; that their common device is silent counts for both."""
+    device = a_device()
+    probe, beside = (a_sensor(a_space(), code, device=device) for code in ("one", "two"))
+    asks = a_state(asks=[probe.code, beside.code])
+
+    def silent() -> list[bool]:
+        return [a["silent_answered"] for a in send(machine, state=asks).json()["alarms"]]
+
+    an_alarm(probe, clock, "sensor_silent", object_id=probe.pk, acked_at=clock.now())
+    assert silent() == [True, False]
+    an_alarm(probe, clock, "device_unreachable", object_id=device.pk, acked_at=clock.now())
+    assert silent() == [True, True]
 
 
 def test_tel_03_an_agent_is_told_the_limits_of_its_site_until_it_judges_by_them(machine: str, clock: FastClock) -> None:

@@ -16,6 +16,7 @@ from tests.doors.witness import READING, UNPROVED
 from tests.samples import a_device, a_space
 from waystation.access.models import Grant, Machine, Person
 from waystation.kernel.clock import FastClock
+from waystation.product.models import Move
 
 pytestmark = pytest.mark.django_db
 SignedIn = Callable[..., Client]
@@ -70,8 +71,8 @@ def test_int_09_everybody_keeps_their_own_preferences(signed_in: SignedIn, clock
 def test_int_09_an_incident_is_linked_and_mitigated(signed_in: SignedIn, clock: FastClock) -> None:
     """As the page does it after a move."""
     _, incident = trouble()
-    client = signed_in("operator")
-    move = str(uuid4())
+    client, space, beside = signed_in("operator"), a_space("cordoba", "fridge-1"), a_space("cordoba", "beside")
+    move = str(Move.objects.create(from_space=space, to_space=beside, started_at=START, started_by=uuid4()).pk)
     first = _send(client, f"/incidents/{incident.name}/links", {"kind": "move", "object_id": move}, 201)
     assert _send(client, f"/incidents/{incident.name}/links", {"kind": "move", "object_id": move}, 201) == first
     assert (

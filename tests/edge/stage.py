@@ -72,6 +72,7 @@ class Centre:
     public: Callable[[], str]
     rule: Callable[[Request], Answer | None] = lambda _request: None
     answered: dict[str, bool] = field(default_factory=dict)
+    silent_answered: dict[str, bool] = field(default_factory=dict)
     test: dict[str, str] | None = None  # what it asks the agent to test
     limits: dict[str, Any] | None = None  # what it tells the agent to judge by
     now_us: Callable[[], int | None] = lambda: None
@@ -98,7 +99,11 @@ class Centre:
         document = json.loads(request.body)
         self.got.append((request, document))
         asks = document.get("state", {}).get("asks", [])
-        told = [{"sensor": code, "answered": self.answered.get(code, False)} for code in asks]
+        told = [
+            {"sensor": code}
+            | {"answered": self.answered.get(code, False), "silent_answered": self.silent_answered.get(code, False)}
+            for code in asks
+        ]
         digest = hashlib.sha256(request.body).hexdigest()
         said = {"digest": digest, "unknown": [], "alarms": told, "test": self.test, "limits": self.limits}
         return Answer(202, said, 0, self.now_us())

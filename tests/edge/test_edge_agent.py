@@ -82,6 +82,21 @@ def test_tel_12_an_answered_alarm_stays_quiet_at_the_site(tmp_path: Path) -> Non
     assert site.ear.heard == []
 
 
+def test_tel_12_an_answer_to_silence_does_not_quiet_a_warm_probe(tmp_path: Path) -> None:
+    """Nor the other way round: each is quiet once that of its own kind was answered at the centre."""
+    site = Site(tmp_path, times=Times(answer_within_s=900))
+    site.centre.silent_answered[PROBE] = True
+    site.probes.values[PROBE] = HOT_C
+    site.live(27)
+    assert site.ear.now == ("Fridge 1: out of range, 12",)
+    del site.probes.values[PROBE]
+    site.live(60)
+    assert not any("no reading" in words for words in site.ear.now)
+    site.centre.silent_answered[PROBE], site.centre.answered[PROBE] = False, True
+    site.live(3)
+    assert site.ear.now == ("Fridge 1: no reading",)
+
+
 def test_tel_12_an_alarm_that_nobody_answers_sounds_though_the_centre_is_there(tmp_path: Path) -> None:
     """Told after ten minutes; a quarter of an hour later without an answer it sounds, until somebody answers."""
     site = Site(tmp_path, times=Times(answer_within_s=900))

@@ -286,12 +286,20 @@ def test_evd_14_a_drill_at_a_site_of_the_class_is_its_last_test_even_when_it_fai
 def test_evd_14_only_who_reads_evidence_asks_and_only_for_kinds_that_there_are(
     auditor: Authority, acting: Acting
 ) -> None:
-    """Refused in words."""
-    with pytest.raises(NotAllowed):
+    """Refused in words, with the kinds that may be asked for."""
+    with pytest.raises(NotAllowed, match="may not"):
         controls.controls(acting("operator"), now=START)
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput) as refused:
         controls.controls(auditor, now=START, kind="wish")
-    assert NO_REASON
+    assert (refused.value.code, refused.value.field) == ("controls.kind", "kind")
+    assert all(kind in refused.value.next_step for kind in KINDS)
+
+
+def test_evd_14_a_control_without_a_reason_says_so(auditor: Authority, acting: Acting) -> None:
+    """A class has targets and nobody's reason for them; a suppression has the one that was given."""
+    one_of_each(acting)
+    assert {row.control.why for row in of_kind(auditor, "class_target")} == {NO_REASON}
+    assert NO_REASON not in {row.control.why for row in of_kind(auditor, "suppression")}
 
 
 def test_evd_14_the_page_the_api_and_the_csv_tell_the_same(

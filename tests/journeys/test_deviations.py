@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
@@ -108,10 +112,10 @@ def test_qal_07_the_page_closes_none_without_its_fields(signed_in: Callable[...,
     assert "1 open." in shown
     full = {"assessment": "warm", "corrective": "door shut", "preventive": "closer", "recipients": "ana\nquim\n"}
     for name in full:
-        quality.post(f"/deviations/{row.pk}/write/", full | {name: ""})
+        quality.post(f"/deviations/{row.pk}/write/", full | {name: "", "seen_digest": _seen(quality)})
         assert name in quality.post(f"/deviations/{row.pk}/close/").content.decode()
         assert Deviation.objects.get().closed_at is None
-    quality.post(f"/deviations/{row.pk}/write/", full)
+    quality.post(f"/deviations/{row.pk}/write/", full | {"seen_digest": _seen(quality)})
     assert "wrote a part of this deviation" in quality.post(f"/deviations/{row.pk}/close/").content.decode()
     assert Deviation.objects.get().closed_at is None
     assert signed_in("quality", "operator").post(f"/deviations/{row.pk}/close/").status_code == 302
@@ -120,3 +124,48 @@ def test_qal_07_the_page_closes_none_without_its_fields(signed_in: Callable[...,
     assert signed_in("operator").post(f"/deviations/{row.pk}/write/", full).status_code == 403
     assert [d["id"] for d in quality.get("/api/v1/product/deviations?open_only=false").json()] == [str(row.pk)]
     assert quality.get("/api/v1/product/deviations").json() == []
+
+
+def test_qal_07_the_second_of_two_writers_overwrites_nothing(signed_in: Callable[..., Client]) -> None:
+    """Both opened the page; the first one's words stand, the second is told; sent twice, the first is written once."""
+    space = a_space()
+    _note(_excursion(space), space)
+    row, first, second = Deviation.objects.get(), signed_in("quality"), signed_in("quality", "operator")
+    seen = {one: _seen(one) for one in (first, second)}
+
+    def write(one: Client, words: str) -> HttpResponse:
+        return one.post(f"/deviations/{row.pk}/write/", {"assessment": words, "seen_digest": seen[one]})
+
+    assert [write(first, "warm").status_code for _ in range(2)] == [302, 302]
+    late = write(second, "cold")
+    assert (late.status_code, "Somebody else wrote" in late.content.decode()) == (409, True)
+    assert second.post(f"/deviations/{row.pk}/write/", {"assessment": "cold"}).status_code == 409
+    held = Deviation.objects.get()
+    assert (held.assessment, len(held.written_by)) == ("warm", 1)
+    seen[second] = _seen(second)
+    assert write(second, "warm and cold").status_code == 302
+    assert Deviation.objects.get().assessment == "warm and cold"
+
+
+def test_qal_07_the_page_asks_as_often_for_many_as_for_few(
+    signed_in: Callable[..., Client], django_assert_max_num_queries: Any
+) -> None:
+    """The excursions of all deviations are read at once."""
+    space, quality = a_space(), signed_in("quality")
+
+    def opened(day: int) -> None:
+        _note(_excursion(space, started_at=START - day * 30 * HOUR, ended_at=START - (day * 30 - 1) * HOUR), space)
+
+    opened(1)
+    with CaptureQueriesContext(connection) as few:
+        quality.get("/deviations/")
+    for day in range(2, 7):
+        opened(day)
+    with django_assert_max_num_queries(len(few)):
+        assert "6 open." in quality.get("/deviations/").content.decode()
+
+
+def _seen(client: Client) -> str:
+    found = re.search(r'name="seen_digest" value="([0-9a-f]{64})"', client.get("/deviations/").content.decode())
+    assert found is not None
+    return found.group(1)

@@ -119,6 +119,40 @@ def test_sla_12_maintenance_stands_as_it_stood_when_the_month_had_settled(system
     assert "work" in again.changes[0]["words"]
 
 
+def test_sla_12_work_that_runs_across_a_month_stands_in_it(system: Authority) -> None:
+    """Planned and begun before, not ended, or ended after it: both are of the month; what ended before is not."""
+    _month(system, _calm(240))
+    device, before, end = a_device("cordoba", "ups-1"), OPENED - timedelta(days=40), bounds(MONTH)[1]
+
+    def begun(what: str, ended: datetime | None) -> None:
+        asked = Plan(device.pk, "preventive", "replace", what, before, before + timedelta(hours=2))
+        order = upkeep.plan(system, asked, now=before).pk
+        upkeep.start(system, order, person="Ines", now=before)
+        if ended is not None:
+            upkeep.finish(system, order, Result("done", "as new", person="Ines"), now=ended)
+
+    begun("runs on", None)
+    begun("ended later", end + timedelta(days=1))
+    begun("ended before", before + timedelta(hours=1))
+    make(system, MONTH, now=CLOSED)
+    lines = json.loads(_kept()["json"])["work"]
+    assert {(line["what"], line["outcome"]) for line in lines} == {("runs on", "overdue"), ("ended later", "done")}
+
+
+def test_sla_12_a_higher_priority_later_is_no_other_month(system: Authority) -> None:
+    """What joins an incident after its month has settled makes it more urgent, and no edition more."""
+    site = _month(system, _calm(240))
+
+    def warm(priority: str, now: datetime) -> None:
+        incidents.open(system, "excursion", site.pk, title="Warm", priority=priority, now=now)
+
+    warm("P4", OPENED)
+    make(system, MONTH, now=CLOSED)
+    warm("P1", CLOSED + timedelta(days=1))
+    assert make(system, MONTH, now=CLOSED + timedelta(days=2), again=True).edition == 1
+    assert [line["priority"] for line in json.loads(_kept()["json"])["incidents"]] == ["P4"]
+
+
 def test_sla_12_a_closed_month_gives_the_same_bytes_later_although_its_site_is_another_by_then(
     system: Authority,
 ) -> None:
@@ -138,6 +172,23 @@ def test_sla_12_a_closed_month_gives_the_same_bytes_later_although_its_site_is_a
     assert {kind: month_end.report(system, row, kind) for kind in KINDS} == before
     (line,) = json.loads(before["json"])["sites"]
     assert (line["kept"], line["service_class"]) == ("no", "A")
+
+
+@pytest.mark.parametrize("moved_within", [True, False])
+def test_sla_12_a_month_is_measured_by_the_class_that_was_in_force_as_it_ended(
+    moved_within: bool, system: Authority
+) -> None:
+    """Moved in the month: the class it was moved to counts; moved after its end, before the report: it does not."""
+    site = _month(system, _calm(240))
+    end = bounds(MONTH)[1]
+    for code, at in (("B", OPENED + timedelta(hours=1)), ("C", end)):
+        ServiceClass.objects.create(**a_service_class(code, save=False, recovery_h=9.0))
+        if moved_within or code == "C":
+            service_levels.set_class(system, site.pk, code, inputs={"criticality": "food"}, reason="moved", now=at)
+    make(system, MONTH, now=CLOSED)
+    found = json.loads(_kept()["json"])
+    assert [line["service_class"] for line in found["sites"]] == ["B" if moved_within else "A"]
+    assert list(found["classes"]) == ["B" if moved_within else "A"]
 
 
 def test_sla_12_what_comes_late_makes_another_edition_beside_the_first(system: Authority) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -175,6 +176,7 @@ def test_gov_03_the_pages_write_name_and_sign(signed_in: Callable[..., Client], 
     token = _seen(qa, here)
     assert "Not filled" in qa.post(f"{here}sign/", {"read_digest": token, "password": PASSWORD}).content.decode()
     sent = {"root_cause": "fan aged", "standing": "reported", "what_failed": "no spare at hand", "no_change": ""}
+    sent["seen_digest"] = _seen(operator, here, "seen_digest")
     assert operator.post(f"{here}write/", sent).status_code == 302
     action = {"what": "stock a fan", "owner": str(_ana()), "due": f"{clock.now() + timedelta(days=3):%Y-%m-%d}"}
     assert operator.post(f"{here}actions/", action).status_code == 302
@@ -191,8 +193,27 @@ def test_gov_03_the_pages_write_name_and_sign(signed_in: Callable[..., Client], 
     assert "Signed by quality" in operator.get(here).content.decode()
 
 
-def _seen(client: Client, page: str) -> str:
-    found = re.search(r'name="read_digest" value="([0-9a-f]{64})"', client.get(page).content.decode())
+def test_gov_03_the_second_of_two_writers_overwrites_nothing(signed_in: Callable[..., Client]) -> None:
+    """Both opened the review; the first one's words stand, the second is told; sent twice, it is written once."""
+    row = Review.objects.get(incident=an_incident(60, 120, 300, 9000))
+    here, first, second = f"/incidents/reviews/{row.pk}/", signed_in("operator"), signed_in("supervisor")
+    seen = {one: _seen(one, here, "seen_digest") for one in (first, second)}
+
+    def write(one: Client, words: str) -> HttpResponse:
+        return one.post(f"{here}write/", {"root_cause": words, "seen_digest": seen[one]})
+
+    assert [write(first, "fan aged").status_code for _ in range(2)] == [302, 302]
+    late = write(second, "door open")
+    assert (late.status_code, "Somebody else wrote" in late.content.decode()) == (409, True)
+    assert second.post(f"{here}write/", {"root_cause": "door open"}).status_code == 409
+    row.refresh_from_db()
+    assert (row.root_cause, len(row.written_by)) == ("fan aged", 1)
+    seen[second] = _seen(second, here, "seen_digest")
+    assert write(second, "fan aged, door open").status_code == 302
+
+
+def _seen(client: Client, page: str, name: str = "read_digest") -> str:
+    found = re.search(rf'name="{name}" value="([0-9a-f]{{64}})"', client.get(page).content.decode())
     assert found is not None
     return found.group(1)
 

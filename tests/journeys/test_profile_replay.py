@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from django.test import Client
 
 from tests.rooms.telemetry.samples import a_monitored_space, deliver, judge, minutes
+from tests.samples import a_space
 from waystation.journeys import replay as replays
 from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import NotAllowed
 from waystation.registry.models import ProductProfile, Space
 from waystation.telemetry import stores
 from waystation.telemetry.engine import Engine
@@ -63,6 +66,17 @@ def test_tel_03_a_new_edition_is_seen_against_the_last_month_before_it_goes_live
     assert Excursion.objects.get().superseded_at is None
     row.refresh_from_db()
     assert row.approved_at is None
+
+
+def test_sec_06_a_replay_is_of_the_spaces_of_the_sites_that_one_sees(fridge: Space, system: Authority) -> None:
+    """Somebody at one site sees its spaces alone; somebody without a right to read is refused."""
+    beside = a_space("malaga", profile=fridge.profile)
+    row = _edition(fridge)
+    assert set(replays.spaces_for(system, row)) == {fridge, beside}
+    local = replace(system, grants={"registry.read": frozenset({str(beside.site_id)})})
+    assert replays.spaces_for(local, row) == [beside]
+    with pytest.raises(NotAllowed):
+        replays.spaces_for(replace(system, grants={}), row)
 
 
 def test_tel_03_what_the_replay_says_is_what_is_said_once_it_is_live(

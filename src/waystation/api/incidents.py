@@ -13,7 +13,7 @@ from pydantic import AwareDatetime
 from waystation import wiring
 from waystation.api.auth import by
 from waystation.incidents import actions, feedback, queries
-from waystation.journeys import failed_device
+from waystation.journeys import failed_device, joining
 
 router = Router()
 
@@ -199,9 +199,8 @@ def note(request: HttpRequest, key: str, body: NoteIn) -> Status[dict[str, UUID]
 
 @router.post("/{key}/links", response={201: dict[str, UUID]})
 def attach(request: HttpRequest, key: str, body: LinkIn) -> Status[dict[str, UUID]]:
-    """Join a record of another room, such as a move; repeating it changes nothing."""
-    row = queries.incident(by(request), key)
-    link = actions.attach(by(request), row.pk, body.kind, body.object_id, now=wiring.clock().now())
+    """Join a record of the same site, such as a move; repeating it changes nothing."""
+    link = joining.attach(by(request), key, body.kind, body.object_id, now=wiring.clock().now())
     return Status(201, {"id": link.pk})
 
 

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime
 from waystation import wiring
 from waystation.api.auth import by, proved
 from waystation.api.reading import Body
+from waystation.incidents import queries as incidents
 from waystation.product import queries
 from waystation.product.actions import holds as hold_verbs
 from waystation.product.actions import lots, moves, values
@@ -289,6 +290,8 @@ def name_backup(request: HttpRequest, space_id: UUID, body: BackupSpaceIn) -> di
 @router.post("/moves", response={201: MoveOut})
 def start_move(request: HttpRequest, body: MoveIn) -> Status[Any]:
     """Lots leave their space now."""
+    if body.incident_id is not None:
+        incidents.incident(by(request), body.incident_id)
     made = moves.start_move(
         by(request),
         body.from_space_id,

@@ -11,6 +11,7 @@ from ninja import Router, Schema, Status
 
 from waystation import wiring
 from waystation.api.auth import by
+from waystation.incidents import queries as incidents
 from waystation.runbooks import actions, queries
 
 router = Router()
@@ -122,6 +123,8 @@ def runs(request: HttpRequest, incident_id: UUID | None = None, live: bool = Fal
 def propose(request: HttpRequest, body: RunIn) -> Status[Any]:
     """Propose a run and do what needs no approval."""
     values, now = body.dict(), wiring.clock().now()
+    if body.incident_id is not None:
+        incidents.incident(by(request), body.incident_id)
     run = actions.propose(by(request), values.pop("slug"), values.pop("site_id"), now=now, **values)
     return Status(201, actions.advance(by(request), run.pk, wiring.actuator(), now=now, pulse=wiring.clock().now))
 

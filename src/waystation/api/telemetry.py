@@ -27,10 +27,11 @@ router = Router()
 
 
 class AlarmAnswerOut(Schema):
-    """Whether somebody answered the alarm of a sensor."""
+    """Whether somebody answered that a sensor is out of range, and that it is silent."""
 
     sensor: str
     answered: bool
+    silent_answered: bool
 
 
 class AskedTestOut(Schema):
@@ -50,7 +51,7 @@ class LimitsOut(Schema):
 class AcceptedOut(Schema):
     """What became durable; `digest` is the `previous` of the next batch; `unknown` codes wait for adoption.
 
-    `alarms`: for each sensor named in `state.asks`, whether somebody answered its alarm. `test`: what
+    `alarms`: for each sensor named in `state.asks`, whether somebody answered its alarms. `test`: what
     the agent is asked to test, told with the answer to a heartbeat until it begins. `limits`: what it is to judge by,
     told with the answer to a heartbeat that names other ones.
     """
@@ -64,8 +65,10 @@ class AcceptedOut(Schema):
 
 
 def _accepted(accepted: ingest.Accepted, heard: Heard) -> AcceptedOut:
-    answers = heard.answers
-    told = [AlarmAnswerOut(sensor=sensor, answered=answered) for sensor, answered in answers]
+    told = [
+        AlarmAnswerOut(sensor=one.sensor, answered=one.out_of_range, silent_answered=one.silent)
+        for one in heard.answers
+    ]
     unknown = list(accepted.unknown)
     test = None if heard.test is None else AskedTestOut(id=str(heard.test.pk), uplink=heard.test.uplink)
     limits = None if heard.limits is None else LimitsOut(digest=heard.limits[0], sensors=heard.limits[1])

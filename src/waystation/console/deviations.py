@@ -22,11 +22,11 @@ def deviations(request: HttpRequest) -> HttpResponse:
     """The open ones with their fields, then those that are closed."""
     by = who(request)
     rows = queries.deviations(by)
-    found = {row.pk: telemetry.excursion(row.excursion_id) for row in rows}
+    found = telemetry.excursions_by_id(row.excursion_id for row in rows)
     context = {
         "section": "/incidents/",
-        "open": [(row, found[row.pk]) for row in rows if row.closed_at is None],
-        "closed": [(row, found[row.pk]) for row in rows if row.closed_at is not None],
+        "open": [(row, found.get(row.excursion_id), moves.fields_digest(row)) for row in rows if row.closed_at is None],
+        "closed": [(row, found.get(row.excursion_id)) for row in rows if row.closed_at is not None],
         "may_claim": bool(by.grants.get("evidence.pack")),
         "may_write": bool(by.grants.get("product.dispose")),
     }
@@ -44,6 +44,7 @@ def write(request: HttpRequest, key: UUID) -> HttpResponse:
         corrective=sent.get("corrective", ""),
         preventive=sent.get("preventive", ""),
         recipients=sent.get("recipients", "").splitlines(),
+        seen_digest=sent.get("seen_digest", ""),
         now=wiring.clock().now(),
     )
     messages.success(request, "Written.")

@@ -52,6 +52,7 @@ def review(request: HttpRequest, key: UUID) -> HttpResponse:
         ],
         "actions": actions,
         "read_digest": post_incident.read_digest(row),
+        "seen_digest": verbs.fields_digest(row),
         "names": access.names({a.owner_id for a in actions}),
         "people": [p for p in access.people() if p.is_active],
         "may_write": by.may("incidents.work", row.site_id) and row.signed_at is None,
@@ -75,6 +76,7 @@ def write(request: HttpRequest, key: UUID) -> HttpResponse:
         standing=sent.get("standing", ""),
         what_failed=sent.get("what_failed", ""),
         no_change=sent.get("no_change", ""),
+        seen_digest=sent.get("seen_digest", ""),
         now=wiring.clock().now(),
     )
     messages.success(request, "Written.")

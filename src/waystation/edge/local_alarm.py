@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from waystation.edge.judge import Finding
 from waystation.edge.ports import Sounding
 
 WORDS = {"excursion": "out of range", "silent": "no reading", "recording": "recording stopped"}
+Answered = Collection[tuple[str, str]]  # sensor and what somebody answered at the centre: `excursion` or `silent`
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class LocalAlarm:
         now_s: float,
         *,
         reached_s: float | None,
-        answered: Mapping[str, bool],
+        answered: Answered,
     ) -> list[Change]:
         """Bring the alarms in line with what is found. `reached_s`: when the centre last had something from here."""
         changes = [Change("cleared", self.standing.pop(key)) for key in sorted(set(self.standing) - set(found))]
@@ -92,18 +94,18 @@ class LocalAlarm:
         heard_s = self._from_s if reached_s is None else reached_s
         return now_s - heard_s <= self._times.unreachable_s
 
-    def _must_sound(self, held: Standing, now_s: float, reached_s: float | None, answered: Mapping[str, bool]) -> bool:
+    def _must_sound(self, held: Standing, now_s: float, reached_s: float | None, answered: Answered) -> bool:
         if held.quiet_until_s is not None and now_s < held.quiet_until_s:
             return False
         if held.finding.rule == "recording" or not self.is_reachable(now_s, reached_s):
             return True
         late = now_s - held.raised_s >= self._times.answer_within_s
-        return late and not answered.get(held.finding.sensor, False)
+        return late and _answer_to(held.finding) not in answered
 
-    def _is_answered(self, held: Standing, now_s: float, reached_s: float | None, answered: Mapping[str, bool]) -> bool:
+    def _is_answered(self, held: Standing, now_s: float, reached_s: float | None, answered: Answered) -> bool:
         if held.finding.rule == "recording" or not self.is_reachable(now_s, reached_s):
             return False
-        return answered.get(held.finding.sensor, False)
+        return _answer_to(held.finding) in answered
 
 
 def text_of(held: Standing, words: Mapping[str, str]) -> str:
@@ -112,6 +114,17 @@ def text_of(held: Standing, words: Mapping[str, str]) -> str:
     what = WORDS.get(finding.rule, finding.rule)
     value = "" if finding.value is None else f", {finding.value:g}"
     return f"{words.get(finding.sensor, finding.sensor)}: {what}{value}"
+
+
+def answers(said: Collection[Mapping[str, Any]]) -> Answered:
+    """What the centre says that somebody answered."""
+    out = {(str(one["sensor"]), "excursion") for one in said if one["answered"]}
+    return out | {(str(one["sensor"]), "silent") for one in said if one.get("silent_answered")}
+
+
+def _answer_to(finding: Finding) -> tuple[str, str]:
+    """What quiets a finding: every rule over values is an excursion to the centre; that a probe is silent is not."""
+    return finding.sensor, "silent" if finding.rule == "silent" else "excursion"
 
 
 def asked_for(standing: Iterable[Standing]) -> list[str]:

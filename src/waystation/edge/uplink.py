@@ -11,6 +11,7 @@ from typing import Any
 
 from waystation.edge.clock import SteadyClock
 from waystation.edge.keys import Keys
+from waystation.edge.local_alarm import Answered, answers
 from waystation.edge.paths import Path, Paths
 from waystation.edge.ports import Answer, Clock, Line, Request
 from waystation.edge.spool import Batch, Spool
@@ -49,7 +50,7 @@ class Sender:
         self.loose: deque[Batch] = deque(maxlen=MOST_LOOSE)
         self.held: set[str] = set()
         self.unknown: set[str] = set()
-        self.answered: dict[str, bool] = {}
+        self.answered: Answered = ()
         self.asked_test = ("", "")  # the centre's name of a test of one uplink, and which uplink
         self.told_limits: Mapping[str, Any] = {}
         self.problem = ""
@@ -192,7 +193,7 @@ class Sender:
             self.asked_test = (str(said.get("id", "")), str(said.get("uplink", "")))
             limits = answer.said.get("limits")
             self.told_limits = limits if isinstance(limits, Mapping) else {}
-            self.answered = {str(a["sensor"]): bool(a["answered"]) for a in answer.said.get("alarms", ())}
+            self.answered = answers(answer.said.get("alarms", ()))
         if not sent.batch.n:
             self.loose.remove(sent.batch)
             return

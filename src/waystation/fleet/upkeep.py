@@ -150,11 +150,14 @@ def orders(by: Authority, asked: Asked, now: datetime) -> list[MaintenanceOrder]
 
 
 def between(start: datetime, end: datetime, site_ids: Sequence[UUID]) -> list[MaintenanceOrder]:
-    """Orders of some sites whose window, or whose work, touches [start, end), oldest window first."""
+    """Orders of some sites whose window, or whose work, touches [start, end), oldest window first.
+
+    Work that has begun and not ended runs on.
+    """
     rows = MaintenanceOrder.objects.filter(site_id__in=list(site_ids)).select_related("device", "vendor")
     planned = Q(planned_start__lt=end, planned_end__gte=start)
-    done = Q(started_at__lt=end, ended_at__gte=start)
-    return list(rows.filter(planned | done).order_by("planned_start", "pk"))
+    worked = Q(started_at__lt=end) & (Q(ended_at__gte=start) | Q(ended_at=None))
+    return list(rows.filter(planned | worked).order_by("planned_start", "pk"))
 
 
 def listed(

@@ -23,6 +23,7 @@ from waystation.registry.models import Site, Space
 from waystation.registry.queries import one, sites
 
 MEANING = "I reviewed what happened, what is known of it and what is changed."
+FIELDS = ("root_cause", "standing", "what_failed", "no_change")
 TARGETS = ("detect_within_s", "page_delay_s", "acknowledge_within_s", "recovery_h")
 
 
@@ -80,8 +81,12 @@ def write(
     standing: str | None = None,
     what_failed: str | None = None,
     no_change: str | None = None,
+    seen_digest: str | None = None,
 ) -> Review:
-    """Write fields of an open review; None leaves a field as it is. Who changes one does not sign it."""
+    """Write fields of an open review; None leaves a field as it is. Who changes one does not sign it.
+
+    With `seen_digest`, the `fields_digest` of what the writer saw, nothing that another wrote since is overwritten.
+    """
     given = {"root_cause": root_cause, "standing": standing, "what_failed": what_failed, "no_change": no_change}
     if standing and standing not in STANDINGS:
         raise BadInput(
@@ -96,6 +101,12 @@ def write(
         changed = {n: t.strip() for n, t in given.items() if t is not None and t.strip() != getattr(row, n)}
         if not changed:
             return row
+        if seen_digest is not None and seen_digest != fields_digest(row):
+            raise Conflict(
+                "incidents.review_written",
+                "Somebody else wrote this review since you opened it.",
+                "Keep your text, open the review again, and add to what stands there.",
+            )
         for name, text in changed.items():
             setattr(row, name, text)
         row.written_by = sorted({*row.written_by, str(by.principal_id)})
@@ -172,10 +183,15 @@ def sign(
     return row
 
 
+def fields_digest(row: Review) -> str:
+    """What a form of the review showed."""
+    return digest({n: getattr(row, n) for n in FIELDS})
+
+
 def read_digest(row: Review, figures: Mapping[str, Any]) -> str:
     """What a signature is bound to: the fields, the actions and the figures, as a person reads them."""
     actions = [[str(a.pk), a.what, str(a.owner_id), instant(a.due_at)] for a in row.actions.order_by("pk")]
-    fields = {n: getattr(row, n) for n in ("root_cause", "standing", "what_failed", "no_change")}
+    fields = {n: getattr(row, n) for n in FIELDS}
     return digest({"review": str(row.pk), "fields": fields, "actions": actions, "figures": plain(figures)})
 
 

@@ -23,6 +23,16 @@ from waystation.telemetry.models import Gateway, UplinkTest
 from waystation.telemetry.rules.limits import digest_of
 
 DEALT_WITH = ("active_acked", "shelved", "suppressed", "out_of_service")
+OUT_OF_RANGE, SILENT = ("excursion",), ("sensor_silent", "device_unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Whether somebody answered that a sensor is out of range, and that it is silent: two things."""
+
+    sensor: str
+    out_of_range: bool
+    silent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,7 @@ class Heard:
     limits to judge by, unless it says that it judges by them.
     """
 
-    answers: list[tuple[str, bool]]
+    answers: list[Answered]
     test: UplinkTest | None = None
     limits: tuple[str, list[dict[str, Any]]] | None = None
 
@@ -58,24 +68,26 @@ def _limits(site_id: UUID, known: str, now: datetime) -> tuple[str, list[dict[st
     return None if known in (digest, "file" if not rows else digest) else (digest, rows)
 
 
-def answers(site_id: UUID, codes: Iterable[str]) -> list[tuple[str, bool]]:
-    """For each sensor of the site: True when alarms stand for it or its space, and each is dealt with by somebody.
+def answers(site_id: UUID, codes: Iterable[str]) -> list[Answered]:
+    """For each sensor of the site: whether alarms of the same kind stand for it, and each is dealt with by somebody.
 
     An alarm that the centre does not have is not answered, whatever else somebody did there.
     """
     standing = alarms.standing_at(site_id)
     sensors = Sensor.objects.filter(site_id=site_id, removed_at=None, code__in=list(codes))
-    return [(sensor.code, _is_answered(sensor, standing)) for sensor in sensors.order_by("code")]
+    return [_answered(sensor, standing) for sensor in sensors.order_by("code")]
 
 
-def _is_answered(sensor: Sensor, standing: Iterable[Alarm]) -> bool:
-    mine = [a for a in standing if _is_about(a, sensor)]
-    return bool(mine) and all(a.acked_at is not None or a.state in DEALT_WITH for a in mine)
+def _answered(sensor: Sensor, standing: Iterable[Alarm]) -> Answered:
+    """Out of range is said of a space or a sensor; silent of the sensor itself or the device that carries it."""
+    places, own = {sensor.pk, sensor.space_id} - {None}, {sensor.pk, sensor.device_id} - {None}
+    out = [a for a in standing if a.rule in OUT_OF_RANGE and a.object_id in places]
+    silent = [a for a in standing if a.rule in SILENT and a.object_id in own]
+    return Answered(sensor.code, _is_dealt_with(out), _is_dealt_with(silent))
 
 
-def _is_about(alarm: Alarm, sensor: Sensor) -> bool:
-    places = {sensor.pk, sensor.space_id, sensor.device_id} - {None}
-    return alarm.object_id in places or (alarm.space_id is not None and alarm.space_id == sensor.space_id)
+def _is_dealt_with(found: list[Alarm]) -> bool:
+    return bool(found) and all(a.acked_at is not None or a.state in DEALT_WITH for a in found)
 
 
 def gateways(by: Authority) -> list[tuple[Gateway, str, Site]]:

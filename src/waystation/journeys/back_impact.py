@@ -11,7 +11,6 @@ from uuid import UUID
 from waystation.evidence import queries as evidence
 from waystation.evidence.rules.pack import PACK_MADE
 from waystation.kernel.authority import Authority
-from waystation.kernel.refusals import NotFound
 from waystation.product import queries as product
 from waystation.product.models import Presence
 from waystation.telemetry import calibrations
@@ -55,10 +54,9 @@ class Impact:
 
 def impact_of(by: Authority, check_id: UUID, *, now: datetime) -> Impact:
     """What a check puts in doubt, of the sites that the caller may see."""
-    by.require("registry.read")
-    check = ProbeCheck.objects.filter(pk=check_id).first()
-    if check is None:
-        raise NotFound("telemetry.check_unknown", f"There is no check {check_id}.", "Open Calibration to see them.")
+    if not by.grants.get("registry.read"):
+        by.require("registry.read")
+    check = calibrations.check_seen(by, check_id)
     doubts = [d for d in calibrations.doubts_of([check.pk]) if by.may("registry.read", d.sensor.site_id)]
     return Impact(check, [_doubted(by, d, now) for d in doubts])
 

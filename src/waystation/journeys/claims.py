@@ -37,6 +37,7 @@ from waystation.telemetry.models import Excursion
 
 MARGIN = timedelta(hours=1)
 SCHEMA = "waystation.loss/1"
+ORDERED = {"vendor": "Replacement", "purchase": "Purchase"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def subject(by: Authority, *, incident: str = "", excursion: str = "", now: date
     if incident:
         row = incidents.incident(by, incident)
         links = incidents.links(row.pk, "excursion")
-        found = _as_they_stand([link.object_id for link in links])
+        found = [e for e in _as_they_stand([link.object_id for link in links]) if e.site_id == row.site_id]
         start = min([row.detected_at, *(e.started_at for e in found)])
         ends = [row.resolved_at, *(e.ended_at for e in found)]
         name, site, held = row.name, row.site, row
@@ -77,7 +78,7 @@ def subject(by: Authority, *, incident: str = "", excursion: str = "", now: date
         if first is None or not by.may("registry.read", first.site_id):
             raise NotFound("evidence.claim_unknown", f"There is no excursion {excursion}.", "Open one from its space.")
         found = _as_they_stand(same_time(first, first, now))
-        joined = incidents.incidents_of("excursion", first.pk)
+        joined = [i for i in incidents.incidents_of("excursion", first.pk) if i.site_id == first.site_id]
         start = min(e.started_at for e in found)
         ends = [e.ended_at for e in found]
         name, site = f"excursion of {first.space.code}, {first.started_at:%Y-%m-%d %H:%M} UTC", first.space.site
@@ -106,7 +107,7 @@ def estimate(by: Authority, about: Subject) -> dict[str, Any]:
         "totals": [{"currency": t.currency, "low": str(t.low), "high": str(t.high)} for t in found.totals],
         "value_not_stated": list(found.unstated),
         "costs": costs,
-        "not_known": _not_known(about, found, rows, costs),
+        "not_known": _not_known(by, about, found, rows, costs),
     }
 
 
@@ -217,26 +218,34 @@ def _range(low: Decimal, high: Decimal, currency: str) -> str:
 
 
 def _costs(by: Authority, about: Subject) -> list[dict[str, str]]:
-    """What travelled and was installed, at the price on record; without a price it is named and not stated."""
+    """What travelled, was installed or ordered, at the price on record; without a price it is named and not stated.
+
+    What no vendor confirmed yet has none.
+    """
     if about.incident is None or not by.may("spares.read"):
         return []
     found = []
     held = spares.of_incident(by, about.incident.pk)
     for sent in held["dispatches"]:
         if sent.shipped_at is not None or sent.picked_at is not None:
-            lane = sent.lane.cost if sent.lane is not None and sent.lane.cost > 0 else None
+            lane = sent.lane.cost if sent.lane is not None else None
             found.append(_cost(f"Way of {sent.unit.serial} from {sent.from_hub.name}", lane))
         if sent.state == "installed":
-            price = sent.unit.part.unit_cost if sent.unit.part.unit_cost > 0 else None
-            found.append(_cost(f"{sent.unit.part.name}, serial {sent.unit.serial}", price))
+            found.append(_cost(f"{sent.unit.part.name}, serial {sent.unit.serial}", sent.unit.part.unit_cost))
+    for order in held["orders"]:
+        if order.state != "canceled":
+            what, vendor = ORDERED[order.offer.channel], order.offer.vendor.name
+            found.append(_cost(f"{what} from {vendor}", None if order.state == "wanted" else order.cost))
     return found
 
 
 def _cost(what: str, amount: Decimal | None) -> dict[str, str]:
-    return {"what": what, "amount": "not stated" if amount is None else str(amount)}
+    """On record 0 says that nobody gave a price."""
+    return {"what": what, "amount": str(amount) if amount is not None and amount > 0 else "not stated"}
 
 
 def _not_known(
+    by: Authority,
     about: Subject,
     found: loss.Estimate,
     rows: Sequence[tuple[loss.LotAtStake, dict[str, Any]]],
@@ -255,9 +264,11 @@ def _not_known(
     if waiting:
         said.append(f"Not decided whether lost: {', '.join(waiting)}. The upper end counts them.")
     if any(one["amount"] == "not stated" for one in costs):
-        said.append("Some costs of spares and their ways have no price on record.")
+        said.append("Some costs of spares, their ways and orders have no price on record.")
     if any(one["amount"] != "not stated" for one in costs):
-        said.append("Prices of spares and ways carry no currency on record: they stand beside the total, not in it.")
+        said.append("Prices of spares, ways and orders have no currency on record: they stand beside the total.")
+    if about.incident is not None and not by.may("spares.read"):
+        said.append("Costs of spares and couriers are not shown: who made this may not see spares.")
     if about.incident is None:
         said.append("No incident is joined: costs of spares and couriers are not on record.")
     return said

@@ -53,10 +53,18 @@ def _ended(found: Sequence[Case], start: datetime) -> list[tuple[datetime, Case,
 
 
 def _attainment(found: Sequence[Case], start: datetime, now: datetime) -> Kpi:
-    told = [(at, float(hours <= c.promised_h)) for at, c, hours in _ended(found, start)]
+    opened = [(start + timedelta(days=c.at_day), c) for c in found]
+    told = [(at, float(kept)) for at, c in opened if (kept := _is_kept(c, at, now)) is not None]
     trend = mean_of("all regions", "share", told, now, MONTHS)
-    words = "hardware incidents restored within the class's recovery time"
+    words = "hardware incidents restored within the class's recovery time; one that is still out past it is a miss"
     return Kpi("SLA attainment", words, (trend,), "/planning/business-case/")
+
+
+def _is_kept(case: Case, at: datetime, now: datetime) -> bool | None:
+    """Whether an incident opened at an instant kept its promise; None while it is out and the promise still runs."""
+    if case.restored_h is not None:
+        return case.restored_h <= case.promised_h
+    return False if now - at > timedelta(hours=case.promised_h) else None
 
 
 def _restore(found: Sequence[Case], start: datetime, now: datetime) -> Kpi:

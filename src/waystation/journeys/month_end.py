@@ -109,7 +109,9 @@ def _due(now: datetime) -> list[str]:
 
 
 def _gathered(by: Authority, month: str, before: rules.Document | None, now: datetime) -> dict[str, Any]:
-    """The document without its edition and sums. Classes and their targets stay those of the edition before."""
+    """The document without its edition and sums. The classes are those in force as the month ended; with their targets
+    they stay in a later edition.
+    """
     start, end = rules.bounds(month)
     settled = rules.settled_at(month)
     if now < settled:
@@ -124,7 +126,8 @@ def _gathered(by: Authority, month: str, before: rules.Document | None, now: dat
     rows = {key: site for key, (site, _) in sites.items()}
     period = month_facts.Period(start, end, settled, rows)
     regions = {key: hub.code for key, hub in served(by).first.items()}
-    lines = month_facts.site_lines(period, {k: at for k, (_, at) in sites.items()}, regions, _classes(rows, before))
+    classes = month_facts.classes_at(rows, end) | _classes(rows, before)
+    lines = month_facts.site_lines(period, {k: at for k, (_, at) in sites.items()}, regions, classes)
     return {
         "schema": rules.SCHEMA,
         "month": month,

@@ -66,6 +66,18 @@ def sites_of(start: datetime, end: datetime) -> dict[UUID, tuple[Site, datetime]
     return found
 
 
+def classes_at(sites: Mapping[UUID, Site], end: datetime) -> dict[UUID, ServiceClass]:
+    """The class in force at each site when a month ended, where it is another one by now."""
+    then, before = (evidence.said_of_each("service_levels.class_set", fact) for fact in ("to", "from"))
+    known, found = {row.code: row for row in ServiceClass.objects.all()}, {}
+    for key in sites:
+        said, first = then.get(str(key), []), before.get(str(key), [])
+        code = next((to for at, to in reversed(said) if at < end), first[0][1] if first else "")
+        if code in known:
+            found[key] = known[code]
+    return found
+
+
 def _active(said: Sequence[tuple[datetime, str]], is_active: bool, end: datetime) -> list[tuple[datetime, datetime]]:
     """When a site was active, as far as `end`; without an entry by its present state."""
     if not said:

@@ -140,12 +140,14 @@ def sign(by: Authority, key: UUID, *, seen_digest: str, fresh_proof: bool, now: 
 
 
 def _excursions(review: Review) -> list[Excursion]:
+    """Those of the review's own site: who may read the review may see no other by it."""
     keys = [review.excursion_id] if review.excursion_id is not None else []
     if review.incident_id is not None:
         keys = [link.object_id for link in incidents.links(review.incident_id, "excursion")]
     found: dict[UUID, Excursion] = {}
     for row in (telemetry.excursion(key) for key in keys):
-        found |= {e.pk: e for e in _as_judged_now(row)} if row is not None else {}
+        if row is not None and row.site_id == review.site_id:
+            found |= {e.pk: e for e in _as_judged_now(row)}
     return list(found.values())
 
 

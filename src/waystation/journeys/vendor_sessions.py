@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
+
+from django.db.models import prefetch_related_objects
 
 from waystation.fleet import upkeep
 from waystation.incidents import queries as incidents
@@ -50,8 +52,9 @@ def close(by: Authority, session_id: UUID, *, note: str, now: datetime) -> Vendo
     return sessions.close(by, session_id, note=note, now=now)
 
 
-def as_csv(rows: Iterable[VendorSession], now: datetime) -> str:
+def as_csv(rows: Sequence[VendorSession], now: datetime) -> str:
     """The sessions with their steps, a line each, as CSV; one without a step has a line of its own. Instants in UTC."""
+    prefetch_related_objects(rows, "steps")
     return csv_text(COLUMNS, (cells for row in rows for cells in _lines(row, now)))
 
 

@@ -114,7 +114,7 @@ def open_session(by: Authority, asked: Opening, *, now: datetime) -> VendorSessi
 def append(by: Authority, session_id: UUID, steps: Sequence[Step], *, now: datetime) -> list[SessionStep]:
     """Keep steps in the order given, each with an entry of its own. All are kept or none.
 
-    What is told after the session ended is kept too, marked late, as long as it happened before its end.
+    What is told after the session ended is kept too, marked late, as long as it happened before its end or its limit.
     """
     if not 0 < len(steps) <= MOST_AT_ONCE:
         raise BadInput(
@@ -223,7 +223,7 @@ def _append(by: Authority, row: VendorSession, step: Step, number: int, now: dat
         target=target.text,
         what=shown.text,
         masked=shown.count + target.count,
-        is_late=row.closed_at is not None,
+        is_late=row.closed_at is not None or now > row.due_at,
         by_id=by.principal_id,
         recorded_at=now,
     )
@@ -265,12 +265,17 @@ def _check(row: VendorSession, step: Step, now: datetime) -> None:
             f"It was opened at {row.opened_at:%Y-%m-%d %H:%M:%S} UTC. Check the clock of the sender.",
             field="at",
         )
-    if row.closed_at is not None and step.at > row.closed_at:
+    if step.at > (ended := _ended_at(row)):
         raise Conflict(
             "service_levels.session_closed",
-            f"This session ended at {row.closed_at:%H:%M} UTC, before the step.",
+            f"This session ended at {ended:%H:%M} UTC, before the step.",
             "Open another one: work without a session is not allowed.",
         )
+
+
+def _ended_at(row: VendorSession) -> datetime:
+    """When the session ended or will: its limit holds, whenever the platform comes to say so."""
+    return row.due_at if row.closed_at is None else min(row.closed_at, row.due_at)
 
 
 def _end(by: Authority, row: VendorSession, ending: str, now: datetime) -> None:

@@ -9,7 +9,10 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import NotFound
 from waystation.registry.models import Sensor
+from waystation.registry.queries import sites
 from waystation.telemetry.models import Calibration, Doubt, Excursion, ProbeCheck
 from waystation.telemetry.proving import columns_of
 
@@ -107,15 +110,30 @@ def checks(sensor_ids: Collection[UUID] | None = None, most: int = 200) -> list[
     return list(rows[:most])
 
 
+def checks_seen(by: Authority, most: int = 200) -> list[ProbeCheck]:
+    """What was found of probes that ever read at a site that this principal may see, newest first."""
+    serials = Calibration.objects.filter(sensor__site__in=sites(by)).values("probe_serial")
+    return list(ProbeCheck.objects.filter(probe_serial__in=serials).order_by("-checked_at", "-recorded_at")[:most])
+
+
+def check_seen(by: Authority, check_id: UUID) -> ProbeCheck:
+    """One check of such a probe."""
+    serials = Calibration.objects.filter(sensor__site__in=sites(by)).values("probe_serial")
+    row = ProbeCheck.objects.filter(pk=check_id, probe_serial__in=serials).first()
+    if row is None:
+        raise NotFound("telemetry.check_unknown", f"There is no check {check_id}.", "Open Calibration to see them.")
+    return row
+
+
 def doubts_of(check_ids: Collection[UUID]) -> list[Doubt]:
     """The doubts that checks opened, oldest first, with their places."""
     rows = Doubt.objects.filter(probe_check_id__in=list(check_ids)).order_by("started_at")
     return list(rows.select_related("sensor__space__profile", "sensor__site"))
 
 
-def undecided() -> int:
-    """How many doubts of failed probes QA has not decided about."""
-    return Doubt.objects.filter(probe_check__isnull=False, decided_at=None).count()
+def undecided(by: Authority) -> int:
+    """How many doubts of failed probes QA has not decided about, at the sites that this principal may see."""
+    return Doubt.objects.filter(probe_check__isnull=False, decided_at=None, sensor__site__in=sites(by)).count()
 
 
 def excursions_in(doubt: Doubt) -> list[Excursion]:

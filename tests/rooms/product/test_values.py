@@ -92,12 +92,25 @@ def test_evd_15_a_worth_is_changed_by_a_newer_statement_alone(acting: Acting) ->
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
+    ("text", "worth"),
+    [("1.234", "1.234"), ("0,125", "0.125"), ("12,5", "12.5"), ("1,2345", "1.2345"), ("1234,50", "1234.5")],
+)
+def test_evd_15_a_point_or_a_comma_stands_before_decimals(text: str, worth: str, acting: Acting) -> None:
+    """As people write it, wherever it can mean one amount alone."""
+    sol, lot = acting("service_manager", name="Sol"), a_lot()
+    row = state_value(sol, lot.pk, unit_value=text, currency="EUR", source="list", now=START)
+    assert row.unit_value == Decimal(worth)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
     ("changes", "code"),
     [
         *[
             ({"unit_value": text}, "product.value")
             for text in ("", "x", "0", "-1", "NaN", "Infinity", "1.00001", "1e12")
         ],
+        *[({"unit_value": text}, "product.value_unclear") for text in ("1,234", " 12,500 ", "999,000")],
         *[({"currency": text}, "product.currency") for text in ("", "EU", "EURO", "€", "E1R")],
         ({"source": " "}, "product.value_source"),
     ],

@@ -19,6 +19,7 @@ from tests.samples import a_site
 from waystation.access import actions as access
 from waystation.access.queries import authority_of_token
 from waystation.evidence.models import Event, LogEntry
+from waystation.journeys.vendor_sessions import as_csv
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotFound, Refusal, TooMuch
 from waystation.registry.models import Vendor
@@ -173,6 +174,33 @@ def test_ven_03_what_is_told_late_is_kept_as_late_and_what_came_after_the_end_is
     assert (late.is_late, late.number) == (True, 1)
     with pytest.raises(Conflict, match="before the step"):
         sessions.append(by, row.pk, [Step(START + 2 * HOUR, "command", "reload")], now=START + 3 * HOUR)
+
+
+@pytest.mark.django_db
+def test_ven_03_the_steps_of_all_sessions_are_read_at_once(acting: Acting, django_assert_num_queries: Any) -> None:
+    """As CSV, one line each, those without a step too."""
+    by = acting("it")
+    held = [opened(by) for _ in range(4)]
+    for row in held[1:]:
+        sessions.append(by, row.pk, [Step(START, "command", "show version")] * 2, now=START)
+    rows = sessions.sessions(by, Asked())
+    with django_assert_num_queries(1):
+        text = as_csv(rows, START + HOUR)
+    assert len(text.splitlines()) == 1 + 1 + 3 * 2
+
+
+@pytest.mark.parametrize("is_swept", [False, True])
+@pytest.mark.django_db
+def test_ven_03_no_step_is_kept_of_a_time_beyond_the_limit(is_swept: bool, acting: Acting) -> None:
+    """Whether or not the platform has said so yet; what was done before it and is told now is late."""
+    by = acting("it")
+    row, limit = opened(by), START + 4 * HOUR
+    if is_swept:
+        sessions.end_overdue(system(), now=limit + 2 * HOUR)
+    with pytest.raises(Conflict, match="ended at 10:00 UTC"):
+        sessions.append(by, row.pk, [Step(limit + timedelta(seconds=1), "command", "reload")], now=limit + 3 * HOUR)
+    (late,) = sessions.append(by, row.pk, [Step(limit, "command", "reload")], now=limit + 3 * HOUR)
+    assert late.is_late
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 
 from waystation.evidence.actions import NewEntry, NewEvent, record
 from waystation.kernel.authority import Authority
+from waystation.kernel.canonical import digest
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotReady
 from waystation.product import models as m
 from waystation.registry.models import Space
@@ -154,11 +155,15 @@ def write_deviation(
     corrective: str | None = None,
     preventive: str | None = None,
     recipients: Sequence[str] | None = None,
+    seen_digest: str | None = None,
 ) -> m.Deviation:
-    """Write fields of an open deviation; None leaves a field as it is. Who changes one may not close it."""
+    """Write fields of an open deviation; None leaves a field as it is. Who changes one may not close it.
+
+    With `seen_digest`, the `fields_digest` of what the writer saw, nothing that another wrote since is overwritten.
+    """
     with transaction.atomic():
         row = _open_one(by, deviation_id)
-        before = [getattr(row, name) for name in FIELDS]
+        before, shown = [getattr(row, name) for name in FIELDS], fields_digest(row)
         given = {"assessment": assessment, "corrective": corrective, "preventive": preventive}
         for name, text in given.items():
             if text is not None:
@@ -166,9 +171,20 @@ def write_deviation(
         if recipients is not None:
             row.recipients = [r.strip() for r in recipients if r.strip()]
         if [getattr(row, name) for name in FIELDS] != before:
+            if seen_digest not in (None, shown):
+                raise Conflict(
+                    "product.deviation_written",
+                    "Somebody else wrote this deviation since you opened it.",
+                    "Keep your text, open the deviations again, and add to what stands there.",
+                )
             row.written_by = sorted({*row.written_by, str(by.principal_id)})
         record([row], entry=NewEntry("product.deviation_written", row.pk, by, now, row.space.site_id))
     return row
+
+
+def fields_digest(row: m.Deviation) -> str:
+    """What a form of the deviation showed."""
+    return digest({name: getattr(row, name) for name in FIELDS})
 
 
 def close_deviation(by: Authority, deviation_id: UUID, *, now: datetime) -> m.Deviation:

@@ -25,8 +25,8 @@ def state_value(
 ) -> LotValue:
     """State what one unit of a lot is worth. Needs product.value at a site where the lot stood; a person says it.
 
-    `unit_value` in units of `currency` (ISO 4217), above 0, at most four decimals. The same statement again changes
-    nothing; another one takes the place of the one before, which stays on record.
+    `unit_value` in units of `currency` (ISO 4217), above 0, at most four decimals after a point or comma. The same
+    statement again changes nothing; another one takes the place of the one before, which stays on record.
     """
     worth, code = _amount(unit_value), currency.strip().upper()
     if not re.fullmatch("[A-Z]{3}", code):
@@ -62,6 +62,15 @@ def _require(by: Authority, lot_id: UUID) -> None:
 
 
 def _amount(text: str) -> Decimal:
+    """An amount with a point or a comma before its decimals; `1,234` may be a thousand, so nobody guesses."""
+    if re.fullmatch(r"[1-9]\d{0,2},\d{3}", text.strip()):
+        raise BadInput(
+            "product.value_unclear",
+            f"{text!r} may be {text.strip().replace(',', '.')} or {text.strip().replace(',', '')}.",
+            "Write a point before decimals and nothing between thousands.",
+            field="unit_value",
+            value=text,
+        )
     try:
         amount = Decimal(text.strip().replace(",", "."))
     except InvalidOperation:

@@ -20,7 +20,7 @@ PATIENCE = timedelta(days=10)  # how long hours that are not counted yet are wai
 SECTIONS = ("excursions", "incidents", "windows", "work", "deviations", "dispatches")
 # what may be written otherwise later without another thing having happened in the month
 DESCRIBES = frozenset(
-    {"name", "network", "region", "site", "space", "state", "title", "calibration", "words", "vendor"}
+    {"name", "network", "region", "site", "space", "state", "title", "priority", "calibration", "words", "vendor"}
 )
 Document = Mapping[str, Any]
 Record = Mapping[str, Any]

@@ -1,0 +1,47 @@
+"""Joining a record of another room to an incident: only one of the incident's own site, which its joiner sees."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Model
+
+from waystation.alarms.models import Alarm
+from waystation.incidents import actions
+from waystation.incidents import queries as incidents
+from waystation.incidents.models import IncidentLink
+from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import NotFound
+from waystation.product.models import Move, ProductHold
+from waystation.runbooks.models import Run
+from waystation.spares.models import Dispatch, Reservation
+from waystation.telemetry.models import Excursion
+
+# where the records of each kind say their site; a move has two
+WHERE: dict[str, tuple[type[Model], tuple[str, ...]]] = {
+    "alarm": (Alarm, ("site_id",)),
+    "reservation": (Reservation, ("site_id",)),
+    "dispatch": (Dispatch, ("to_site_id",)),
+    "run": (Run, ("site_id",)),
+    "move": (Move, ("from_space__site_id", "to_space__site_id")),
+    "excursion": (Excursion, ("site_id",)),
+    "hold": (ProductHold, ("space__site_id",)),
+}
+
+
+def attach(by: Authority, key: str, kind: str, object_id: UUID, *, now: datetime) -> IncidentLink:
+    """Join a record to an incident by id or number. A record of another site is said not to be there."""
+    row = incidents.incident(by, key)
+    if kind in WHERE and row.site_id not in _sites(kind, object_id):
+        raise NotFound(
+            "incidents.link_not_here",
+            f"There is no {kind} {object_id} at {row.site.name}.",
+            "Name one of the incident's own site.",
+        )
+    return actions.attach(by, row.pk, kind, object_id, now=now)
+
+
+def _sites(kind: str, object_id: UUID) -> tuple[UUID | None, ...]:
+    model, paths = WHERE[kind]
+    return model._default_manager.filter(pk=object_id).values_list(*paths).first() or ()
