@@ -85,6 +85,18 @@ def test_int_05_a_file_is_one_reading_per_writing(tmp_path: Path) -> None:
     assert driver.read(NOW_US)[0].observed_us == NOW_US
 
 
+def test_files_that_are_written_after_the_clock_was_set_back_are_not_dated_before(tmp_path: Path) -> None:
+    """Until the clock has caught up, the instant is that of the reading."""
+    path = tmp_path / "probe"
+    driver = parts.driver("file", {"sensors": {"a": str(path)}})
+    found = []
+    for minute, written_s in enumerate([START_S, START_S - 3540, START_S - 3480]):
+        path.write_text(f"{minute}\n")
+        os.utime(path, (written_s, written_s))
+        found += driver.read(NOW_US + minute * 60_000_000)
+    assert [s.observed_us - NOW_US for s in found] == [0, 60_000_000, 120_000_000]
+
+
 class Upsd(threading.Thread):
     """Speaks as RFC 9271 writes: `GET VAR`, quoted values with escapes, `ERR`; one connection after the other."""
 
