@@ -78,7 +78,7 @@ class Agent:
     def step(self) -> bool:
         """One round of everything. Judging and sounding come first and need no disk; True while a request is sent."""
         now_us, now_s = self._clock.now_us(), self._outside.clock.running_s()
-        samples = [s for source in self._outside.sources for s in source.poll(now_us)]
+        samples = [s.usable() for source in self._outside.sources for s in source.poll(now_us)]
         for sample in samples:
             self.judge.take(sample, min(now_s - (now_us - sample.observed_us) / 1e6, now_s))
         self._notice(samples)
