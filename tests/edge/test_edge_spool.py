@@ -24,8 +24,10 @@ from tests.edge.stage import (
     count_of,
     keys_in,
 )
-from waystation.edge.spool import Lost, Spool
+from waystation.edge.ports import Answer
+from waystation.edge.spool import Batch, Lost, Spool
 from waystation.edge.thin import WINDOW_US, Row, thin
+from waystation.edge.uplink import MOST_LOOSE
 from waystation.evidence.rules.signing import verifies
 from waystation.telemetry.rules.batch import parse_batch
 
@@ -46,6 +48,11 @@ def seal(spool: Spool, folder: Path, **how: Any) -> bool:
     """Seal with the folder's key."""
     keys = keys_in(folder / "keys")
     return spool.seal(START_S * 1_000_000, keys.public, keys.sign, **how)
+
+
+def loose(number: int, kind: str = "alarm") -> Batch:
+    """A batch that is in memory alone, named by its number."""
+    return Batch(0, kind, START_S * 1_000_000, str(number), b"", "", b"{}")
 
 
 def test_the_boot_is_counted_before_any_record_of_it(tmp_path: Path) -> None:
@@ -258,6 +265,32 @@ def test_tel_12_a_full_disk_stops_no_alarm_and_is_stated_once_there_is_room(tmp_
     assert 0 < len(stated) <= lost
     assert {gap["cause"] for gap in site.centre.gaps()} == {"disk_failed"}
     assert not any("recording stopped" in text for text in site.ear.now)
+
+
+def test_an_answer_to_what_newer_alarms_drove_out_of_memory_is_harmless(tmp_path: Path) -> None:
+    """A full disk and a slow line: whether the centre takes or refuses it, the others still go out."""
+    for status in (202, 422):
+        site, answers = Site(tmp_path / str(status)), list[Answer]()
+        sender, now_us = site.agent.sender, site.time.wall_us()
+        site.live(1)
+        site.centre.answer = lambda left=answers: left.pop() if left else None  # type: ignore[method-assign,misc]
+        sender.keep_loose(loose(0))
+        sender.step(now_us)
+        assert sender.is_busy
+        for number in range(1, MOST_LOOSE + 1):
+            sender.keep_loose(loose(number))
+        answers.append(Answer(status, {"digest": "0"}))
+        sender.step(now_us)
+        assert [batch.digest for batch in sender.loose] == [str(n) for n in range(1, MOST_LOOSE + 1)]
+
+
+def test_heartbeats_in_memory_drive_out_no_alarm(tmp_path: Path) -> None:
+    """Of those that wait without a disk and without a line only the newest is kept."""
+    sender = Site(tmp_path).agent.sender
+    sender.keep_loose(loose(0))
+    for number in range(1, 2 * MOST_LOOSE):
+        sender.keep_loose(loose(number, "heartbeat"))
+    assert [(b.kind, b.digest) for b in sender.loose] == [("alarm", "0"), ("heartbeat", str(2 * MOST_LOOSE - 1))]
 
 
 def test_a_commit_that_said_no_and_was_written_is_not_called_lost(tmp_path: Path) -> None:

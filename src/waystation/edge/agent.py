@@ -252,7 +252,7 @@ class Agent:
         except sqlite3.Error:
             body = heads.body_of(self.recorder.boot, "", members.pop("readings", []), **members)
             loose = Batch(0, kind, now_us, heads.digest_of(body), self._keys.sign(body), key, body)
-            self.sender.loose.append(loose)
+            self.sender.keep_loose(loose)
 
     def _beat(self, now_us: int, now_s: float, is_reachable: bool) -> None:
         """Say that the agent lives, also when there is nothing to say; far from the centre its batches say it."""

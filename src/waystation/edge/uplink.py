@@ -73,6 +73,18 @@ class Sender:
             if not self._begin(now_us):
                 return
 
+    def keep_loose(self, batch: Batch) -> None:
+        """Send it from memory, because nothing can be written; of heartbeats the newest is enough."""
+        if batch.kind == "heartbeat":
+            for older in [held for held in self.loose if held.kind == "heartbeat"]:
+                self._drop(older)
+        self.loose.append(batch)
+
+    def _drop(self, batch: Batch) -> None:
+        """Out of memory, unless newer ones drove it out while it was under way."""
+        if batch in self.loose:
+            self.loose.remove(batch)
+
     def _begin(self, now_us: int) -> bool:
         path = self.paths.next(now_us)
         if path is None:
@@ -194,7 +206,7 @@ class Sender:
             self.told_limits = limits if isinstance(limits, Mapping) else {}
             self.answered = {str(a["sensor"]): bool(a["answered"]) for a in answer.said.get("alarms", ())}
         if not sent.batch.n:
-            self.loose.remove(sent.batch)
+            self._drop(sent.batch)
             return
         try:
             self._spool.acked(sent.batch.n, now_us, sent.path.carried(sent.kind, 0, now_us))
@@ -208,7 +220,7 @@ class Sender:
             self._wait_until_us = now_us + DISTRUSTED_US
             return
         if not sent.batch.n:
-            self.loose.remove(sent.batch)
+            self._drop(sent.batch)
             return
         try:
             self._spool.refused(sent.batch.n, why, now_us + REFUSED_US)
