@@ -66,6 +66,7 @@ def test_the_boot_is_counted_before_any_record_of_it(tmp_path: Path) -> None:
 def test_commits_wait_for_the_disk(tmp_path: Path) -> None:
     """The journal is a write-ahead log and every commit is synced."""
     spool = a_spool(tmp_path)
+    spool.start(0)
     assert spool._db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert spool._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 

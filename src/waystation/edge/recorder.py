@@ -11,7 +11,7 @@ from typing import Any
 from waystation.edge.judge import Judge
 from waystation.edge.keys import Keys
 from waystation.edge.ports import Sample
-from waystation.edge.spool import Lost, Spool
+from waystation.edge.spool import Lost, Spool, Started
 from waystation.edge.thin import WINDOW_US, Row
 
 PRESSED, THINNING, OUTSIDE_ONLY, STOPPED = 0.5, 0.8, 0.9, 0.97
@@ -21,11 +21,15 @@ TIDY_US = 10 * 1_000_000
 
 
 class Recorder:
-    """Gives numbers and keeps readings. It never raises for what a disk does: `trouble` says it."""
+    """Gives numbers and keeps readings. It never raises for what a disk does: `trouble` says it.
 
-    def __init__(self, spool: Spool, keys: Keys, judge: Judge, boot: int) -> None:
+    `boot` is 0 until the disk took the count of this boot. What is read before that gets its numbers all the same, and
+    they are the first gap of the boot.
+    """
+
+    def __init__(self, spool: Spool, keys: Keys, judge: Judge) -> None:
         self._spool, self._keys, self._judge = spool, keys, judge
-        self.boot, self.seq = boot, 0
+        self.boot, self.seq = 0, 0
         self._lost: Lost | None = None
         self._unwritten: Sequence[Row] = ()  # of this step: numbered, and not known to be written
         self._notes: list[dict[str, Any]] = []
@@ -33,7 +37,23 @@ class Recorder:
         self._broken_us: int | None = None
         self._tidied_us = 0
         self.share = 0.0
-        self.trouble = ""
+        self.trouble = self._set_aside = ""
+
+    def begin(self, now_us: int) -> Started | None:
+        """Count this boot; None while the disk refuses, which is tried again every ten seconds."""
+        if self._broken_us is not None and now_us - self._broken_us < TRY_AGAIN_US:
+            return None
+        try:
+            started = self._spool.start(now_us)
+        except (sqlite3.Error, OSError) as error:
+            self.trouble, self._broken_us = str(error)[:120], now_us
+            self._spool.drop_ballast()
+            return None
+        if started.set_aside:
+            self._set_aside = f"The spool was damaged. It is {started.set_aside} now; what it held was not sent."
+        self.boot, self.trouble = started.boot, self._set_aside
+        self._runs = json.dumps(started.runs, sort_keys=True)
+        return started
 
     @property
     def level(self) -> str:
@@ -107,11 +127,11 @@ class Recorder:
     def _mend(self, now_us: int, *, only_gap: bool = False) -> bool:
         """Every ten seconds: open again and write down what was lost. True when recording goes on."""
         assert self._broken_us is not None
-        if now_us - self._broken_us < TRY_AGAIN_US:
+        if not self.boot or now_us - self._broken_us < TRY_AGAIN_US:
             return False
         self._broken_us = now_us if not only_gap else self._broken_us
         try:
-            self._spool.reopen()
+            self._spool.open()
             self._lost = self._without_stored(self._lost)
             if self._lost is not None:
                 self._spool.lose(self.boot, self._lost)
@@ -120,7 +140,7 @@ class Recorder:
             return False
         if only_gap:
             return False
-        self._broken_us, self._lost, self.trouble = None, None, ""
+        self._broken_us, self._lost, self.trouble = None, None, self._set_aside
         self._spool.keep_ballast()
         return True
 
@@ -152,11 +172,3 @@ class Recorder:
         thin = self.level != "recording"
         while self._spool.seal(now_us, self._keys.public, self._keys.sign, is_thinning=thin, open_gap=open_gap):
             pass
-
-    def resume(self, now_us: int, now_s: float) -> None:
-        """Open excursions of the last boot go on; begins are kept as Unix microseconds."""
-        self._runs = json.dumps(self._spool.runs(), sort_keys=True)
-        for sensor, (direction, since_us) in self._spool.runs().items():
-            held = self._judge.sensors.get(sensor)
-            if held is not None:
-                held.resume(direction, now_s - (now_us - since_us) / 1e6)

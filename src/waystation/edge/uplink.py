@@ -6,6 +6,7 @@ import base64
 import sqlite3
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +54,17 @@ class Sender:
         self.asked_test = ("", "")  # the centre's name of a test of one uplink, and which uplink
         self.told_limits: Mapping[str, Any] = {}
         self.problem = ""
-        for path in paths.all:
-            path.resume(spool.spent(path.account))
 
     @property
     def is_busy(self) -> bool:
         """True while a request is under way."""
         return self._sent is not None
+
+    def resume(self) -> None:
+        """Go on with the uplinks' accounts where the last boot stopped; what cannot be read counts as nothing."""
+        for path in self.paths.all:
+            with suppress(sqlite3.Error):
+                path.resume(self._spool.spent(path.account))
 
     def step(self, now_us: int) -> None:
         """Take an answer that came, begin the next request; never waits."""
