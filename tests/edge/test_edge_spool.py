@@ -20,11 +20,14 @@ from tests.edge.stage import (
     SECOND,
     START_S,
     Site,
+    a_watch,
     bodies_of,
     count_of,
     keys_in,
 )
-from waystation.edge.ports import Answer
+from waystation.edge.judge import Judge
+from waystation.edge.ports import Answer, Sample
+from waystation.edge.recorder import Recorder
 from waystation.edge.spool import Batch, Lost, Spool
 from waystation.edge.thin import WINDOW_US, Row, thin
 from waystation.edge.uplink import MOST_LOOSE
@@ -309,6 +312,63 @@ def test_a_commit_that_said_no_and_was_written_is_not_called_lost(tmp_path: Path
         assert len(numbers) == len(set(numbers))
         assert not stated & set(numbers)
         assert set(numbers) | stated == set(range(1, len(site.probes.given) + 1))
+
+
+class Sure(Random):
+    """Of what may be, all is."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+class Bench:
+    """A recorder alone, on a disk that fails as told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.disk, self._now_us = Disk(Sure()), START_S * 1_000_000
+        self.spool = Spool(folder, bound_bytes=64 * MB, open_with=self.disk.open)
+        self.recorder = Recorder(self.spool, keys_in(folder), Judge([a_watch()], 0.0))
+        self.recorder.begin(self._now_us)
+
+    def step(self, *values: float, after_s: int = 5) -> None:
+        """A step with these readings of the probe, a little later."""
+        self._now_us += after_s * 1_000_000
+        samples = [Sample(PROBE, self._now_us, value) for value in values]
+        self.recorder.step(samples, self._now_us, "{}", is_reachable=False)
+
+    def gaps(self) -> list[tuple[int, int, int, str]]:
+        """What the disk holds."""
+        with sqlite3.connect(self.spool.path) as db:
+            return db.execute("SELECT first, last, count, cause FROM gap ORDER BY first").fetchall()
+
+
+def test_a_gap_that_is_written_twice_is_not_told_too_small(tmp_path: Path) -> None:
+    """A commit said no and had kept one of two; what is lost after it is added, and the one is taken off once."""
+    bench = Bench(tmp_path)
+    bench.step(GOOD_C)
+    bench.recorder.share = 0.92
+    bench.disk.plan("full", 5)  # BEGIN, the rows, the notes, the excursions, COMMIT
+    bench.step(HOT_C, GOOD_C)
+    assert bench.disk.met
+    assert bench.gaps() == [(3, 3, 1, "disk_failed")]
+    bench.step(GOOD_C, GOOD_C)
+    bench.step(GOOD_C, after_s=20)
+    assert (3, 5, 3, "disk_failed") in bench.gaps()
+    assert bench.spool.stored(1, 1, 9) == {1, 2, 6}
+
+
+def test_a_disk_that_fails_takes_nothing_off_a_gap_of_a_full_spool(tmp_path: Path) -> None:
+    """What was kept between the numbers that were left out was never counted as lost."""
+    bench = Bench(tmp_path)
+    bench.step(GOOD_C)
+    bench.recorder.share = 0.92
+    bench.step(GOOD_C, HOT_C, GOOD_C, after_s=1)
+    assert bench.gaps() == [(2, 4, 2, "spool_full")]
+    bench.recorder.say({"kind": "clock_stepped"})
+    bench.disk.plan("full", 1)
+    bench.step(after_s=1)
+    assert bench.recorder.trouble
+    assert bench.gaps() == [(2, 4, 2, "spool_full")]
 
 
 def test_the_ballast_is_given_up_when_the_disk_is_full_and_kept_again(tmp_path: Path) -> None:

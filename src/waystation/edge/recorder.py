@@ -31,7 +31,7 @@ class Recorder:
         self._spool, self._keys, self._judge = spool, keys, judge
         self.boot, self.seq = 0, 0
         self._lost: Lost | None = None
-        self._unwritten: Sequence[Row] = ()  # of this step: numbered, and not known to be written
+        self._unwritten: Sequence[Row] = ()  # numbered in the step that failed last, and not known to be written
         self._notes: list[dict[str, Any]] = []
         self._runs = "{}"
         self._broken_us: int | None = None
@@ -68,10 +68,11 @@ class Recorder:
 
     def step(self, samples: Sequence[Sample], now_us: int, runs: str, *, is_reachable: bool) -> None:
         """Record what was read, seal what is due, release what may go."""
-        numbered = self._unwritten = [self._row(sample) for sample in samples]
+        numbered = [self._row(sample) for sample in samples]
         if self._broken_us is not None and not self._mend(now_us):
             self._lose(numbered, "disk_failed", now_us)
             return
+        self._unwritten = numbered
         try:
             self._tidy(now_us)
             if self.level != "recording":
@@ -110,17 +111,16 @@ class Recorder:
         """Add numbers to the gap that goes on; another cause begins another gap."""
         if not rows:
             return
-        first, last = rows[0], rows[-1]
-        if self._lost is None or self._lost.cause != cause:
-            self._lost = Lost(first.seq, last.seq, len(rows), cause, first.at_us, now_us)
-        else:
-            self._lost = replace(self._lost, last=last.seq, count=self._lost.count + len(rows), until_us=now_us)
+        lost, held = Lost(rows[0].seq, rows[-1].seq, len(rows), cause, rows[0].at_us, now_us), self._lost
+        if held is not None and held.cause == cause:
+            begin = held if held.first < lost.first else lost
+            last, count = max(held.last, lost.last), held.count + lost.count
+            lost = replace(begin, last=last, count=count, until_us=now_us)
+        self._lost = lost
 
     def _break(self, error: Exception, now_us: int) -> None:
-        """Nothing can be written. What was to be is counted as lost; the ballast makes room for the gap itself."""
+        """Nothing can be written. What was to be and is not there is lost; the ballast makes room for the gap."""
         self.trouble, self._broken_us = str(error)[:120], now_us
-        self._lose(self._unwritten, "disk_failed", now_us)
-        self._unwritten = ()
         self._spool.drop_ballast()
         self._mend(now_us + TRY_AGAIN_US, only_gap=True)
 
@@ -132,7 +132,7 @@ class Recorder:
         self._broken_us = now_us if not only_gap else self._broken_us
         try:
             self._spool.open()
-            self._lost = self._without_stored(self._lost)
+            self._settle(now_us)
             if self._lost is not None:
                 self._spool.lose(self.boot, self._lost)
         except (sqlite3.Error, OSError) as error:
@@ -144,12 +144,15 @@ class Recorder:
         self._spool.keep_ballast()
         return True
 
-    def _without_stored(self, lost: Lost | None) -> Lost | None:
-        """A commit that failed may have reached the disk all the same: what is there is not lost."""
-        if lost is None:
-            return None
-        missing = lost.count - self._spool.stored(self.boot, lost.first, lost.last)
-        return replace(lost, count=missing) if missing > 0 else None
+    def _settle(self, now_us: int) -> None:
+        """A commit that failed may have reached the disk all the same: of its readings what is there is not lost.
+
+        Asked of that step's readings alone, and once: nothing is taken off what the gap counts already.
+        """
+        if self._unwritten:
+            there = self._spool.stored(self.boot, self._unwritten[0].seq, self._unwritten[-1].seq)
+            self._lose([row for row in self._unwritten if row.seq not in there], "disk_failed", now_us)
+        self._unwritten = ()
 
     def _tidy(self, now_us: int) -> None:
         if now_us - self._tidied_us >= TIDY_US:

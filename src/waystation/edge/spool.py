@@ -215,10 +215,10 @@ class Spool:
                 (boot, lost.first, lost.last, lost.count, lost.cause, lost.from_us, lost.until_us),
             )
 
-    def stored(self, boot: int, first: int, last: int) -> int:
-        """How many unsealed readings there are with these numbers."""
-        row = self._db.execute("SELECT count(*) FROM raw WHERE boot = ? AND seq BETWEEN ? AND ?", (boot, first, last))
-        return int(row.fetchone()[0])
+    def stored(self, boot: int, first: int, last: int) -> set[int]:
+        """Which unsealed readings there are from this number to that."""
+        rows = self._db.execute("SELECT seq FROM raw WHERE boot = ? AND seq BETWEEN ? AND ?", (boot, first, last))
+        return {int(seq) for (seq,) in rows}
 
     def seal(self, now_us: int, key: str, sign: Sign, *, is_thinning: bool = False, open_gap: int = -1) -> bool:
         """Make a batch of the oldest boot's rows, notes and finished gaps; False when there is nothing to seal."""
