@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+
+import pytest
 
 from tests.edge.stage import BACKUP, BEAT, HOT_C, MINUTE_S, PRIMARY, PROBE, SECOND, START_S, Site, nothing
 from waystation.edge.local_alarm import Times
@@ -140,6 +143,21 @@ def test_tel_12_a_silent_probe_is_heard_at_the_site(tmp_path: Path) -> None:
     faults = [(n["sensor"], n["cause"]) for n in site.centre.notes("sensor_fault")]
     assert faults == [(SECOND, "not_connected")]
     assert (SECOND, None) in {(row[1], row[3]) for row in site.centre.readings()}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_tel_12_what_is_no_number_is_recorded_as_nothing_measured(value: float, tmp_path: Path) -> None:
+    """With a cause, told once; the state stays JSON, and the agent goes on."""
+    site = Site(tmp_path)
+    site.live(5)
+    site.probes.values[SECOND] = value
+    site.live(20)
+    rows = [row[3] for row in site.centre.readings() if row[1] == SECOND]
+    assert set(rows[:5]) == {5.0}
+    assert set(rows[6:]) == {None}
+    assert [(n["sensor"], n["cause"]) for n in site.centre.notes("sensor_fault")] == [(SECOND, "no_number")]
+    assert json.dumps(site.agent.status(), allow_nan=False)
+    assert len(site.centre.readings()) == len(site.probes.given)
 
 
 def test_tel_12_an_excursion_goes_on_across_boots(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.edge.stage import START_S, Ear, Time
 from waystation.edge import parts
+from waystation.edge.clock import SteadyClock
 from waystation.edge.drivers.nut.driver import answer_of
 from waystation.edge.drivers.w1.driver import parse
 from waystation.edge.ports import Sample, Sounding
@@ -82,6 +83,18 @@ def test_int_05_a_file_is_one_reading_per_writing(tmp_path: Path) -> None:
         assert driver.read(NOW_US) == []
     os.utime(path, (START_S + 900, START_S + 900))
     assert driver.read(NOW_US)[0].observed_us == NOW_US
+
+
+def test_files_that_are_written_after_the_clock_was_set_back_are_not_dated_before(tmp_path: Path) -> None:
+    """Until the clock has caught up, the instant is that of the reading."""
+    path = tmp_path / "probe"
+    driver = parts.driver("file", {"sensors": {"a": str(path)}})
+    found = []
+    for minute, written_s in enumerate([START_S, START_S - 3540, START_S - 3480]):
+        path.write_text(f"{minute}\n")
+        os.utime(path, (written_s, written_s))
+        found += driver.read(NOW_US + minute * 60_000_000)
+    assert [s.observed_us - NOW_US for s in found] == [0, 60_000_000, 120_000_000]
 
 
 class Upsd(threading.Thread):
@@ -345,6 +358,40 @@ def test_a_driver_that_hangs_makes_nobody_wait() -> None:
             break
         threading.Event().wait(0.02)
     assert [s.sensor for s in found] == ["a"]
+
+
+def next_of(source: Threaded, now_us: int) -> Sample:
+    """What the driver's thread reads next."""
+    for _ in range(500):
+        for sample in source.poll(now_us):
+            return sample
+        threading.Event().wait(0.01)
+    raise AssertionError("nothing was read")
+
+
+def test_a_wall_clock_that_is_set_back_dates_no_reading_before_an_earlier_one() -> None:
+    """A driver on its thread is told the agent's time, not the machine's."""
+    driver, time = Slow(), Time()
+    driver.go.set()
+    clock, source = SteadyClock(time, 0), Threaded(driver, 60.0, time)
+    first = next_of(source, clock.now_us())
+    time.skew_s = -3600.0
+    time.true_s += 60
+    second = next_of(source, clock.now_us())
+    assert second.observed_us - first.observed_us == 60_000_000
+
+
+def test_between_two_steps_of_the_agent_a_driver_s_time_runs_on() -> None:
+    """An agent that is late to ask makes no reading look older than it is."""
+    driver, time = Slow(), Time()
+    driver.go.set()
+    source = Threaded(driver, 60.0, time)
+    first = next_of(source, time.wall_us())
+    time.true_s += 61
+    while source._found.empty():
+        threading.Event().wait(0.01)
+    (second,) = source.poll(time.wall_us())
+    assert second.observed_us - first.observed_us == 61_000_000
 
 
 def test_a_driver_is_asked_once_a_period_and_may_fail() -> None:

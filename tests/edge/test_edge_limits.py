@@ -96,6 +96,7 @@ def test_tel_03_limits_that_cannot_be_used_are_refused_once_and_change_nothing(
 
 def test_tel_03_a_folder_that_takes_nothing_stops_no_judging(tmp_path: Path) -> None:
     """The limits count from memory, and the note says that they are not kept."""
+    (tmp_path / "gone").write_text("a file in the place of the folder")
     limits = Limits(tmp_path / "gone", (a_watch(),))
     note = limits.take(told(a_row()), 1)
     assert note is not None

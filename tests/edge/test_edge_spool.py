@@ -20,12 +20,17 @@ from tests.edge.stage import (
     SECOND,
     START_S,
     Site,
+    a_watch,
     bodies_of,
     count_of,
     keys_in,
 )
-from waystation.edge.spool import Lost, Spool
+from waystation.edge.judge import Judge
+from waystation.edge.ports import Answer, Sample
+from waystation.edge.recorder import Recorder
+from waystation.edge.spool import Batch, Lost, Spool
 from waystation.edge.thin import WINDOW_US, Row, thin
+from waystation.edge.uplink import MOST_LOOSE
 from waystation.evidence.rules.signing import verifies
 from waystation.telemetry.rules.batch import parse_batch
 
@@ -48,6 +53,11 @@ def seal(spool: Spool, folder: Path, **how: Any) -> bool:
     return spool.seal(START_S * 1_000_000, keys.public, keys.sign, **how)
 
 
+def loose(number: int, kind: str = "alarm") -> Batch:
+    """A batch that is in memory alone, named by its number."""
+    return Batch(0, kind, START_S * 1_000_000, str(number), b"", "", b"{}")
+
+
 def test_the_boot_is_counted_before_any_record_of_it(tmp_path: Path) -> None:
     """Whatever follows `start`, the next boot has a higher number."""
     for boot in (1, 2, 3):
@@ -59,6 +69,7 @@ def test_the_boot_is_counted_before_any_record_of_it(tmp_path: Path) -> None:
 def test_commits_wait_for_the_disk(tmp_path: Path) -> None:
     """The journal is a write-ahead log and every commit is synced."""
     spool = a_spool(tmp_path)
+    spool.start(0)
     assert spool._db.execute("PRAGMA synchronous").fetchone() == (2,)
     assert spool._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
@@ -260,6 +271,32 @@ def test_tel_12_a_full_disk_stops_no_alarm_and_is_stated_once_there_is_room(tmp_
     assert not any("recording stopped" in text for text in site.ear.now)
 
 
+def test_an_answer_to_what_newer_alarms_drove_out_of_memory_is_harmless(tmp_path: Path) -> None:
+    """A full disk and a slow line: whether the centre takes or refuses it, the others still go out."""
+    for status in (202, 422):
+        site, answers = Site(tmp_path / str(status)), list[Answer]()
+        sender, now_us = site.agent.sender, site.time.wall_us()
+        site.live(1)
+        site.centre.answer = lambda left=answers: left.pop() if left else None  # type: ignore[method-assign,misc]
+        sender.keep_loose(loose(0))
+        sender.step(now_us)
+        assert sender.is_busy
+        for number in range(1, MOST_LOOSE + 1):
+            sender.keep_loose(loose(number))
+        answers.append(Answer(status, {"digest": "0"}))
+        sender.step(now_us)
+        assert [batch.digest for batch in sender.loose] == [str(n) for n in range(1, MOST_LOOSE + 1)]
+
+
+def test_heartbeats_in_memory_drive_out_no_alarm(tmp_path: Path) -> None:
+    """Of those that wait without a disk and without a line only the newest is kept."""
+    sender = Site(tmp_path).agent.sender
+    sender.keep_loose(loose(0))
+    for number in range(1, 2 * MOST_LOOSE):
+        sender.keep_loose(loose(number, "heartbeat"))
+    assert [(b.kind, b.digest) for b in sender.loose] == [("alarm", "0"), ("heartbeat", str(2 * MOST_LOOSE - 1))]
+
+
 def test_a_commit_that_said_no_and_was_written_is_not_called_lost(tmp_path: Path) -> None:
     """The error came back after the bytes were on the disk: those readings are there, and no gap names them."""
     for seed in range(8):
@@ -275,6 +312,63 @@ def test_a_commit_that_said_no_and_was_written_is_not_called_lost(tmp_path: Path
         assert len(numbers) == len(set(numbers))
         assert not stated & set(numbers)
         assert set(numbers) | stated == set(range(1, len(site.probes.given) + 1))
+
+
+class Sure(Random):
+    """Of what may be, all is."""
+
+    def random(self) -> float:
+        return 0.0
+
+
+class Bench:
+    """A recorder alone, on a disk that fails as told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.disk, self._now_us = Disk(Sure()), START_S * 1_000_000
+        self.spool = Spool(folder, bound_bytes=64 * MB, open_with=self.disk.open)
+        self.recorder = Recorder(self.spool, keys_in(folder), Judge([a_watch()], 0.0))
+        self.recorder.begin(self._now_us)
+
+    def step(self, *values: float, after_s: int = 5) -> None:
+        """A step with these readings of the probe, a little later."""
+        self._now_us += after_s * 1_000_000
+        samples = [Sample(PROBE, self._now_us, value) for value in values]
+        self.recorder.step(samples, self._now_us, "{}", is_reachable=False)
+
+    def gaps(self) -> list[tuple[int, int, int, str]]:
+        """What the disk holds."""
+        with sqlite3.connect(self.spool.path) as db:
+            return db.execute("SELECT first, last, count, cause FROM gap ORDER BY first").fetchall()
+
+
+def test_a_gap_that_is_written_twice_is_not_told_too_small(tmp_path: Path) -> None:
+    """A commit said no and had kept one of two; what is lost after it is added, and the one is taken off once."""
+    bench = Bench(tmp_path)
+    bench.step(GOOD_C)
+    bench.recorder.share = 0.92
+    bench.disk.plan("full", 5)  # BEGIN, the rows, the notes, the excursions, COMMIT
+    bench.step(HOT_C, GOOD_C)
+    assert bench.disk.met
+    assert bench.gaps() == [(3, 3, 1, "disk_failed")]
+    bench.step(GOOD_C, GOOD_C)
+    bench.step(GOOD_C, after_s=20)
+    assert (3, 5, 3, "disk_failed") in bench.gaps()
+    assert bench.spool.stored(1, 1, 9) == {1, 2, 6}
+
+
+def test_a_disk_that_fails_takes_nothing_off_a_gap_of_a_full_spool(tmp_path: Path) -> None:
+    """What was kept between the numbers that were left out was never counted as lost."""
+    bench = Bench(tmp_path)
+    bench.step(GOOD_C)
+    bench.recorder.share = 0.92
+    bench.step(GOOD_C, HOT_C, GOOD_C, after_s=1)
+    assert bench.gaps() == [(2, 4, 2, "spool_full")]
+    bench.recorder.say({"kind": "clock_stepped"})
+    bench.disk.plan("full", 1)
+    bench.step(after_s=1)
+    assert bench.recorder.trouble
+    assert bench.gaps() == [(2, 4, 2, "spool_full")]
 
 
 def test_the_ballast_is_given_up_when_the_disk_is_full_and_kept_again(tmp_path: Path) -> None:

@@ -48,15 +48,13 @@ class Agent:
 
     def __init__(self, settings: Settings, spool: Spool, keys: Keys, outside: Outside) -> None:
         self.settings, self._spool, self._keys, self._outside = settings, spool, keys, outside
-        self._clock = SteadyClock(outside.clock, spool.newest_us())
-        now_us, now_s = self._clock.now_us(), outside.clock.running_s()
+        self._clock = SteadyClock(outside.clock, 0)
+        now_s = outside.clock.running_s()
         self.limits = Limits(settings.folder, settings.watches)
         self.judge = Judge(self.limits.watches, now_s)
         self.alarm = LocalAlarm(settings.times, now_s)
         self._shutdown = Shutdown(settings.shutdown)
-        started = spool.start(now_us)
-        self.recorder = Recorder(spool, keys, self.judge, started.boot)
-        self.recorder.resume(now_us, now_s)
+        self.recorder = Recorder(spool, keys, self.judge)
         clocks = (outside.clock, self._clock)
         paths = Paths(list(settings.uplinks))
         self.sender = Sender(spool, outside.line, paths, keys, clocks, round(settings.live_s * 1e6))
@@ -70,15 +68,28 @@ class Agent:
         self._stock_s: float | None = None
         self._key_s = now_s
         self._steps_of_clock = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Count this boot and go on where the last one stopped; without a disk the agent lives all the same."""
+        started = self.recorder.begin(self._clock.now_us())
+        if started is None:
+            return
+        self._clock.not_before(started.last_us)
+        now_us, now_s = self._clock.now_us(), self._outside.clock.running_s()
+        runs = started.runs.items()
+        self.judge.resume({code: (side, now_s - (now_us - since_us) / 1e6) for code, (side, since_us) in runs})
+        self.sender.resume()
         self.recorder.say(
             {"kind": "started", "at_us": now_us, "boot": started.boot, "ended": started.ended, "version": VERSION}
             | {"last_boot": started.last_boot, "last_seq": started.last_seq, "last_us": started.last_us}
+            | ({"set_aside": started.set_aside} if started.set_aside else {})
         )
 
     def step(self) -> bool:
         """One round of everything. Judging and sounding come first and need no disk; True while a request is sent."""
         now_us, now_s = self._clock.now_us(), self._outside.clock.running_s()
-        samples = [s for source in self._outside.sources for s in source.poll(now_us)]
+        samples = [s.usable() for source in self._outside.sources for s in source.poll(now_us)]
         for sample in samples:
             self.judge.take(sample, min(now_s - (now_us - sample.observed_us) / 1e6, now_s))
         self._notice(samples)
@@ -98,6 +109,8 @@ class Agent:
             self.recorder.say(told)
         self.sender.step(now_us)
         self._judge_as_told(now_us, now_s)
+        if not self.recorder.boot:
+            self._begin()
         return self.sender.is_busy
 
     def quiet(self, who: str) -> int:
@@ -137,6 +150,8 @@ class Agent:
 
     def stop(self, cause: str) -> None:
         """End this boot in order: sign what is recorded and keep the cause for the next start."""
+        if not self.recorder.boot:
+            return
         try:
             self.recorder.seal(self._clock.now_us())
             self._spool.ended(cause)
@@ -151,7 +166,8 @@ class Agent:
     def state(self, now_us: int, now_s: float) -> dict[str, Any]:
         """What a heartbeat says, and the local page and `status` show."""
         recorder = self.recorder
-        told: dict[str, Any] = {"at_us": now_us, "boot": recorder.boot, "last": recorder.seq, "version": VERSION}
+        boot = recorder.boot or self._spool.counted()  # the centre listens to no state of an older boot
+        told: dict[str, Any] = {"at_us": now_us, "boot": boot, "last": recorder.seq, "version": VERSION}
         told |= {"running_s": round(now_s, 3), "clock": self._clock.health(), "spool": recorder.level}
         told |= {"used_pct": round(100 * recorder.share, 1), "trouble": recorder.trouble, "key": self._keys.public[:16]}
         told |= {"sounding": sum(s.sounds_since_s is not None for s in self.alarm.standing.values())}
@@ -246,13 +262,19 @@ class Agent:
 
     def _beside(self, kind: str, now_us: int, **members: Any) -> None:
         """A batch of an urgent kind; where nothing can be written it is sent from memory."""
-        key = self._keys.public
-        try:
-            self._spool.seal_beside(kind, self.recorder.boot, now_us, key, self._keys.sign, **members)
-        except sqlite3.Error:
+        if not self._is_sealed_beside(kind, now_us, members):
             body = heads.body_of(self.recorder.boot, "", members.pop("readings", []), **members)
-            loose = Batch(0, kind, now_us, heads.digest_of(body), self._keys.sign(body), key, body)
-            self.sender.loose.append(loose)
+            signature, key = self._keys.sign(body), self._keys.public
+            self.sender.keep_loose(Batch(0, kind, now_us, heads.digest_of(body), signature, key, body))
+
+    def _is_sealed_beside(self, kind: str, now_us: int, members: Mapping[str, Any]) -> bool:
+        if not self.recorder.boot:
+            return False
+        try:
+            self._spool.seal_beside(kind, self.recorder.boot, now_us, self._keys.public, self._keys.sign, **members)
+        except sqlite3.Error:
+            return False
+        return True
 
     def _beat(self, now_us: int, now_s: float, is_reachable: bool) -> None:
         """Say that the agent lives, also when there is nothing to say; far from the centre its batches say it."""

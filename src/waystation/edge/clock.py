@@ -57,6 +57,11 @@ class SteadyClock:
             self._floor_us, self._floor_s = now_us, running_s
         return now_us
 
+    def not_before(self, newest_us: int) -> None:
+        """Go on from what was recorded already, when that lies ahead."""
+        if newest_us > self._floor_us:
+            self._floor_us, self._floor_s = newest_us, self._clock.running_s()
+
     def compare(self, centre_us: int, round_trip_s: float) -> None:
         """The centre's clock, read from an answer that took so long."""
         half_s = round_trip_s / 2

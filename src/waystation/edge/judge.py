@@ -5,7 +5,7 @@ Seconds here are those of the clock that only runs, so that setting the machine'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -152,6 +152,13 @@ class Judge:
 
     def __init__(self, watches: Sequence[Watch], from_s: float) -> None:
         self.sensors = {watch.sensor: SensorJudge(watch, from_s) for watch in watches}
+
+    def resume(self, runs: Mapping[str, tuple[Direction, float]]) -> None:
+        """Excursions that were open when the agent stopped, at sensors of which nothing was heard since."""
+        for code, (direction, since_s) in runs.items():
+            held = self.sensors.get(code)
+            if held is not None and held.value is None:
+                held.resume(direction, since_s)
 
     def replace(self, watches: Sequence[Watch], now_s: float) -> None:
         """Judge by these from now on. Where nothing changed all goes on; else the newest reading is judged anew, and an

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from waystation.edge.whole import sync_folder, write_whole
 from waystation.evidence.rules.signing import public_of, signer
 from waystation.kernel.refusals import Conflict, NotReady
 
@@ -42,19 +43,19 @@ class Keys:
         """A first key; what is there already stays."""
         if not self._seed:
             self._seed = self._chance(32)
-            self._write("key", self._seed.hex().encode())
+            write_whole(self._folder / "key", self._seed.hex().encode())
 
     def enrolled(self, machine: str, site: str) -> None:
         """Keep the identity; Conflict when there is another one."""
         path = self._folder / "machine.json"
         if path.exists() and self.machine != machine:
             raise Conflict("edge.enrolled", f"This agent is {self.machine} already.", "Use an empty folder.")
-        self._write("machine.json", json.dumps({"machine": machine, "site": site}).encode())
+        write_whole(path, json.dumps({"machine": machine, "site": site}).encode())
 
     def begin_rotation(self) -> None:
         """Make the next key. It is durable before anybody hears of it; a rotation under way goes on."""
         if not (self._folder / "key.next").exists():
-            self._write("key.next", self._chance(32).hex().encode())
+            write_whole(self._folder / "key.next", self._chance(32).hex().encode())
 
     def next_public(self) -> str:
         """The public half of the next key; empty when no rotation is under way."""
@@ -69,29 +70,11 @@ class Keys:
         """The centre knows the next key: it is the one in use from now on."""
         seed = self._read("key.next")
         os.replace(self._folder / "key.next", self._folder / "key")
-        _sync(self._folder)
         self._seed = seed
+        sync_folder(self._folder)
 
     def _read(self, name: str) -> bytes:
         try:
             return bytes.fromhex((self._folder / name).read_text())
         except FileNotFoundError:
             return b""
-
-    def _write(self, name: str, content: bytes) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = self._folder / f"{name}.new"
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, self._folder / name)
-        _sync(self._folder)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -7,13 +7,13 @@ be dropped: then the file's limits count until the centre is heard again.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from waystation.edge.config import watch_of
 from waystation.edge.judge import Watch
+from waystation.edge.whole import write_whole
 from waystation.kernel.refusals import Refusal
 from waystation.telemetry.rules.limits import digest_of
 
@@ -47,7 +47,8 @@ class Limits:
             return {"kind": "limits_refused", "at_us": now_us, "digest": digest[:64], "cause": why[:200]}
         note = {"kind": "limits_taken", "at_us": now_us, "digest": digest, "sensors": len(told["sensors"])}
         try:
-            self._keep(told)
+            kept = {"digest": told["digest"], "sensors": told["sensors"]}
+            write_whole(self._path, json.dumps(kept).encode())
         except OSError as error:
             return note | {"cause": f"not kept: {error.strerror}"[:200]}
         return note
@@ -68,11 +69,3 @@ class Limits:
         self.watches = tuple(w for w in self._own if w.sensor not in found) + tuple(found.values())
         self.digest = str(told["digest"])
         self.edition = "; ".join(sorted({str(row.get("edition", ""))[:60] for row in rows} - {""}))[:200]
-
-    def _keep(self, told: Mapping[str, Any]) -> None:
-        partial = self._path.with_suffix(".partial")
-        with partial.open("w") as file:
-            json.dump({"digest": told["digest"], "sensors": told["sensors"]}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.rename(self._path)

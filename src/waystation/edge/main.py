@@ -174,7 +174,9 @@ def _run(args: argparse.Namespace) -> int:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    print_line(f"{settings.site}: boot {agent.recorder.boot} of {machine}, local page http://{settings.page}/")
+    recorder = agent.recorder
+    boot = f"boot {recorder.boot}" if recorder.boot else f"NOT RECORDING ({recorder.trouble}), boot not counted"
+    print_line(f"{settings.site}: {boot} of {machine}, local page http://{settings.page}/")
     while not stopped.is_set() and not agent.is_halting:
         is_busy = agent.step()
         page.step()

@@ -1,17 +1,23 @@
 """The local page: state and alarms in a browser at the site, a button that quiets them, and the same as JSON.
 
-Served from the agent's own loop, a few requests per step, each bounded in time and size. It changes no record and no
-setting.
+Served on a thread of its own, each request bounded in time and size, so that no browser holds up the agent. What it
+asks of the agent is done in the agent's loop, a few per step. It changes no record and no setting.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import queue
 import socket
+import socketserver
+import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from html import escape
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, cast
 from urllib.parse import parse_qs
 
@@ -20,16 +26,21 @@ from waystation.kernel.refusals import Refusal
 
 MOST_BYTES = 4096
 MOST_PER_STEP = 5
-PATIENCE_S = 0.5
+PATIENCE_S = 1.0  # for a request as a whole, and for each write of its answer
+ANSWER_S = 4.0  # for the agent's loop
+POLL_S = 0.2
 STYLE = "body{font:16px system-ui;margin:2rem;max-width:50rem}table{border-collapse:collapse}td,th{padding:.3rem .8rem;\
 text-align:left}.sounds{background:#b00;color:#fff}button{font:inherit;padding:.5rem 1rem}"
 
 
 class LocalPage:
-    """An HTTP server that answers only while `step` is called."""
+    """An HTTP server on a thread. What it asks of the agent is done while `step` is called."""
 
-    def __init__(self, agent: Agent, host: str, port: int) -> None:
-        self._server = _Server((host, port), agent)
+    def __init__(self, agent: Agent, host: str, port: int, answer_s: float = ANSWER_S) -> None:
+        self.agent, self._answer_s = agent, answer_s
+        self._asked: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
+        self._server = _Server((host, port), self)
+        threading.Thread(target=self._server.serve_forever, args=(POLL_S,), name="page", daemon=True).start()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -38,50 +49,88 @@ class LocalPage:
         return str(host), int(port)
 
     def step(self) -> None:
-        """Answer who asks now."""
+        """Do what is asked of the agent now, unless whoever asked has gone. Never waits."""
         for _ in range(MOST_PER_STEP):
-            self._server.handle_request()
+            if self._asked.empty():
+                return
+            what, answer = self._asked.get_nowait()
+            if answer.set_running_or_notify_cancel():
+                try:
+                    answer.set_result(what())
+                except (Refusal, ArithmeticError, LookupError, OSError, ValueError) as error:
+                    answer.set_exception(error)
+
+    def ask(self, what: Callable[[], Any]) -> Any:
+        """From the page's thread: have it done in the agent's loop. TimeoutError when it was not, and will not be."""
+        answer: Future[Any] = Future()
+        self._asked.put((what, answer))
+        try:
+            return answer.result(self._answer_s)
+        except TimeoutError:
+            if answer.cancel():
+                raise
+            return answer.result()  # it is being done this moment
 
     def close(self) -> None:
         """Answer nobody any more."""
+        self.step()
+        self._server.shutdown()
         self._server.server_close()
 
 
-class _Server(HTTPServer):
+class _Server(socketserver.TCPServer):
     allow_reuse_address = True
-    timeout = 0
 
-    def __init__(self, address: tuple[str, int], agent: Agent) -> None:
-        self.agent = agent
+    def __init__(self, address: tuple[str, int], page: LocalPage) -> None:
+        self.page = page
         super().__init__(address, _Handler)
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        found, where = super().get_request()
-        found.settimeout(PATIENCE_S)
-        return found, where
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that went away is no event."""
+
+
+class _Until(io.RawIOBase):
+    """What comes from a connection up to an instant, however little at a time."""
+
+    def __init__(self, connection: socket.socket, end_s: float) -> None:
+        self._connection, self._end_s = connection, end_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left_s = self._end_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left_s)
+        return self._connection.recv_into(buffer)
 
 
 class _Handler(BaseHTTPRequestHandler):
     server_version = "waystation-edge"
     sys_version = ""
 
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = io.BufferedReader(_Until(self.connection, time.monotonic() + PATIENCE_S))
+
     def do_GET(self) -> None:
-        agent = cast(_Server, self.server).agent
-        if self.path == "/status.json":
-            self._answer(200, json.dumps(agent.status()).encode(), "application/json")
-        elif self.path == "/":
-            self._answer(200, page_of(agent.status(), agent.settings.words).encode(), "text/html; charset=utf-8")
-        else:
-            self._answer(404, b"There is / and /status.json.\n", "text/plain")
+        agent = self._page.agent
+        shown: Mapping[str, tuple[str, Callable[[], str]]] = {
+            "/status.json": ("application/json", lambda: json.dumps(agent.status())),
+            "/": ("text/html; charset=utf-8", lambda: page_of(agent.status(), agent.settings.words)),
+        }
+        if self.path not in shown:
+            self._answer(404, "There is / and /status.json.\n")
+            return
+        kind, what = shown[self.path]
+        self._do(what, lambda text: self._answer(200, text, kind))
 
     def do_POST(self) -> None:
-        agent = cast(_Server, self.server).agent
+        agent = self._page.agent
         length = self.headers.get("Content-Length", "0")
         if not length.isdigit() or int(length) > MOST_BYTES or not self._is_from_here():
-            self._answer(400, b"A form of this page, please.\n", "text/plain")
+            self._answer(400, "A form of this page, please.\n")
             return
         form = {k: v[0] for k, v in parse_qs(self.rfile.read(int(length)).decode("utf-8", "replace")).items()}
         done: Mapping[str, Callable[[], object]] = {
@@ -89,29 +138,40 @@ class _Handler(BaseHTTPRequestHandler):
             "/failover": lambda: agent.test_failover(form.get("uplink", "")),
         }
         if self.path not in done:
-            self._answer(404, b"There is /quiet and /failover.\n", "text/plain")
+            self._answer(404, "There is /quiet and /failover.\n")
             return
+        self._do(done[self.path], lambda _: self._answer(303, "", Location="/"))
+
+    @property
+    def _page(self) -> LocalPage:
+        return cast(_Server, self.server).page
+
+    def _do(self, what: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        """Have the agent do it, and answer with what came of it."""
         try:
-            done[self.path]()
+            found = self._page.ask(what)
         except Refusal as refusal:
-            self._answer(refusal.status, f"{refusal}\n".encode(), "text/plain")
-            return
-        self.send_response(303)
-        self.send_header("Location", "/")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+            self._answer(refusal.status, f"{refusal}\n")
+        except TimeoutError:
+            self._answer(503, "The agent runs, but its loop stands still: nothing was done. Look at its log.\n")
+        else:
+            then(found)
 
     def _is_from_here(self) -> bool:
         """A form of another site's page names another origin."""
         origin = self.headers.get("Origin")
         return origin is None or origin.partition("://")[2] == self.headers.get("Host", "")
 
-    def _answer(self, status: int, body: bytes, kind: str) -> None:
+    def _answer(self, status: int, text: str, kind: str = "text/plain", **headers: str) -> None:
+        body = text.encode()
+        self.connection.settimeout(PATIENCE_S)
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'")
         self.send_header("Cache-Control", "no-store")
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

@@ -65,9 +65,10 @@ class Path:
         return f"spent:{self.uplink.name}"
 
     def resume(self, kept: str) -> None:
-        """Go on counting where the last boot stopped."""
-        if kept:
-            self.day, self.spent = json.loads(kept)
+        """Go on counting where the last boot stopped; what went today before that was known counts too."""
+        day, spent = json.loads(kept) if kept else (0, 0)
+        if day >= self.day:
+            self.day, self.spent = day, spent + self._spent_on(day * DAY_US)
 
     def _spent_on(self, now_us: int) -> int:
         return self.spent if now_us // DAY_US == self.day else 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any, Protocol
 
 
@@ -27,6 +28,12 @@ class Sample:
     observed_us: int
     value: float | None
     cause: str = ""
+
+    def usable(self) -> Sample:
+        """Itself; a value that is no finite number is none, with the cause."""
+        if self.value is None or isfinite(self.value):
+            return self
+        return replace(self, value=None, cause=self.cause or "no_number")
 
 
 class Driver(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 from waystation.edge.judge import Judge
 from waystation.edge.keys import Keys
 from waystation.edge.ports import Sample
-from waystation.edge.spool import Lost, Spool
+from waystation.edge.spool import Lost, Spool, Started
 from waystation.edge.thin import WINDOW_US, Row
 
 PRESSED, THINNING, OUTSIDE_ONLY, STOPPED = 0.5, 0.8, 0.9, 0.97
@@ -21,19 +21,39 @@ TIDY_US = 10 * 1_000_000
 
 
 class Recorder:
-    """Gives numbers and keeps readings. It never raises for what a disk does: `trouble` says it."""
+    """Gives numbers and keeps readings. It never raises for what a disk does: `trouble` says it.
 
-    def __init__(self, spool: Spool, keys: Keys, judge: Judge, boot: int) -> None:
+    `boot` is 0 until the disk took the count of this boot. What is read before that gets its numbers all the same, and
+    they are the first gap of the boot.
+    """
+
+    def __init__(self, spool: Spool, keys: Keys, judge: Judge) -> None:
         self._spool, self._keys, self._judge = spool, keys, judge
-        self.boot, self.seq = boot, 0
+        self.boot, self.seq = 0, 0
         self._lost: Lost | None = None
-        self._unwritten: Sequence[Row] = ()  # of this step: numbered, and not known to be written
+        self._unwritten: Sequence[Row] = ()  # numbered in the step that failed last, and not known to be written
         self._notes: list[dict[str, Any]] = []
         self._runs = "{}"
         self._broken_us: int | None = None
         self._tidied_us = 0
         self.share = 0.0
-        self.trouble = ""
+        self.trouble = self._set_aside = ""
+
+    def begin(self, now_us: int) -> Started | None:
+        """Count this boot; None while the disk refuses, which is tried again every ten seconds."""
+        if self._broken_us is not None and now_us - self._broken_us < TRY_AGAIN_US:
+            return None
+        try:
+            started = self._spool.start(now_us)
+        except (sqlite3.Error, OSError) as error:
+            self.trouble, self._broken_us = str(error)[:120], now_us
+            self._spool.drop_ballast()
+            return None
+        if started.set_aside:
+            self._set_aside = f"The spool was damaged. It is {started.set_aside} now; what it held was not sent."
+        self.boot, self.trouble = started.boot, self._set_aside
+        self._runs = json.dumps(started.runs, sort_keys=True)
+        return started
 
     @property
     def level(self) -> str:
@@ -48,10 +68,11 @@ class Recorder:
 
     def step(self, samples: Sequence[Sample], now_us: int, runs: str, *, is_reachable: bool) -> None:
         """Record what was read, seal what is due, release what may go."""
-        numbered = self._unwritten = [self._row(sample) for sample in samples]
+        numbered = [self._row(sample) for sample in samples]
         if self._broken_us is not None and not self._mend(now_us):
             self._lose(numbered, "disk_failed", now_us)
             return
+        self._unwritten = numbered
         try:
             self._tidy(now_us)
             if self.level != "recording":
@@ -90,29 +111,28 @@ class Recorder:
         """Add numbers to the gap that goes on; another cause begins another gap."""
         if not rows:
             return
-        first, last = rows[0], rows[-1]
-        if self._lost is None or self._lost.cause != cause:
-            self._lost = Lost(first.seq, last.seq, len(rows), cause, first.at_us, now_us)
-        else:
-            self._lost = replace(self._lost, last=last.seq, count=self._lost.count + len(rows), until_us=now_us)
+        lost, held = Lost(rows[0].seq, rows[-1].seq, len(rows), cause, rows[0].at_us, now_us), self._lost
+        if held is not None and held.cause == cause:
+            begin = held if held.first < lost.first else lost
+            last, count = max(held.last, lost.last), held.count + lost.count
+            lost = replace(begin, last=last, count=count, until_us=now_us)
+        self._lost = lost
 
     def _break(self, error: Exception, now_us: int) -> None:
-        """Nothing can be written. What was to be is counted as lost; the ballast makes room for the gap itself."""
+        """Nothing can be written. What was to be and is not there is lost; the ballast makes room for the gap."""
         self.trouble, self._broken_us = str(error)[:120], now_us
-        self._lose(self._unwritten, "disk_failed", now_us)
-        self._unwritten = ()
         self._spool.drop_ballast()
         self._mend(now_us + TRY_AGAIN_US, only_gap=True)
 
     def _mend(self, now_us: int, *, only_gap: bool = False) -> bool:
         """Every ten seconds: open again and write down what was lost. True when recording goes on."""
         assert self._broken_us is not None
-        if now_us - self._broken_us < TRY_AGAIN_US:
+        if not self.boot or now_us - self._broken_us < TRY_AGAIN_US:
             return False
         self._broken_us = now_us if not only_gap else self._broken_us
         try:
-            self._spool.reopen()
-            self._lost = self._without_stored(self._lost)
+            self._spool.open()
+            self._settle(now_us)
             if self._lost is not None:
                 self._spool.lose(self.boot, self._lost)
         except (sqlite3.Error, OSError) as error:
@@ -120,16 +140,19 @@ class Recorder:
             return False
         if only_gap:
             return False
-        self._broken_us, self._lost, self.trouble = None, None, ""
+        self._broken_us, self._lost, self.trouble = None, None, self._set_aside
         self._spool.keep_ballast()
         return True
 
-    def _without_stored(self, lost: Lost | None) -> Lost | None:
-        """A commit that failed may have reached the disk all the same: what is there is not lost."""
-        if lost is None:
-            return None
-        missing = lost.count - self._spool.stored(self.boot, lost.first, lost.last)
-        return replace(lost, count=missing) if missing > 0 else None
+    def _settle(self, now_us: int) -> None:
+        """A commit that failed may have reached the disk all the same: of its readings what is there is not lost.
+
+        Asked of that step's readings alone, and once: nothing is taken off what the gap counts already.
+        """
+        if self._unwritten:
+            there = self._spool.stored(self.boot, self._unwritten[0].seq, self._unwritten[-1].seq)
+            self._lose([row for row in self._unwritten if row.seq not in there], "disk_failed", now_us)
+        self._unwritten = ()
 
     def _tidy(self, now_us: int) -> None:
         if now_us - self._tidied_us >= TIDY_US:
@@ -152,11 +175,3 @@ class Recorder:
         thin = self.level != "recording"
         while self._spool.seal(now_us, self._keys.public, self._keys.sign, is_thinning=thin, open_gap=open_gap):
             pass
-
-    def resume(self, now_us: int, now_s: float) -> None:
-        """Open excursions of the last boot go on; begins are kept as Unix microseconds."""
-        self._runs = json.dumps(self._spool.runs(), sort_keys=True)
-        for sensor, (direction, since_us) in self._spool.runs().items():
-            held = self._judge.sensors.get(sensor)
-            if held is not None:
-                held.resume(direction, now_s - (now_us - since_us) / 1e6)

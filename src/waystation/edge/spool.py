@@ -7,19 +7,23 @@ again; the centre's answer releases it. Heads (digests, signatures, numbers) out
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from waystation.edge import heads
 from waystation.edge.thin import Row, thin
+from waystation.edge.whole import sync_folder, write_whole
 
 MOST_IN_BATCH = 20_000
 HEADS_KEPT, HEAD_BYTES, HEADS_SHARE = 100_000, 400, 8  # at most so many, and at most an eighth of the bound
 BALLAST_BYTES = 1024 * 1024
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS raw (
@@ -68,13 +72,18 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A start of the agent: its boot number, and where the record stood before it."""
+    """A start of the agent: its boot number, where the record stood before it, and which excursions were open.
+
+    `set_aside` names the file that a damaged spool has become.
+    """
 
     boot: int
     last_boot: int
     last_seq: int
     last_us: int
     ended: str
+    runs: Mapping[str, Any]
+    set_aside: str = ""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -86,20 +95,22 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 class Spool:
-    """One file. A method that writes is one transaction, durable when it returns; sqlite3.Error means not written."""
+    """One file. A method that writes is one transaction, durable when it returns; sqlite3.Error means not written.
+
+    Nothing is opened before `start`, and until then everything is refused.
+    """
 
     def __init__(self, folder: Path, *, bound_bytes: int, open_with: Connect = connect) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.path, self._ballast = folder / "spool.sqlite3", folder / "ballast"
+        self.path, self._ballast, self._boots = folder / "spool.sqlite3", folder / "ballast", folder / "boot"
         self.bound_bytes, self._open_with = bound_bytes, open_with
         self._heads_kept = min(HEADS_KEPT, bound_bytes // HEADS_SHARE // HEAD_BYTES)
-        self._db = open_with(self.path)
-        self._db.executescript(SCHEMA)
-        self.keep_ballast()
-
-    def reopen(self) -> None:
-        """After a failed write the connection is not trusted: a new one reads what the disk holds."""
+        self._db = sqlite3.connect(":memory:")
         self.close()
+
+    def open(self) -> None:
+        """Open the file anew, or make it; after a failed write only a new connection is trusted to read the disk."""
+        self.close()
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._db = self._open_with(self.path)
         self._db.executescript(SCHEMA)
 
@@ -116,26 +127,66 @@ class Spool:
             self.drop_ballast()
 
     def drop_ballast(self) -> None:
-        """Give the megabyte back to the disk."""
-        self._ballast.unlink(missing_ok=True)
+        """Give the megabyte back to the disk, if the disk will have it."""
+        with suppress(OSError):
+            self._ballast.unlink(missing_ok=True)
 
     def start(self, now_us: int) -> Started:
-        """Count this boot, durably, before any record of it can exist."""
+        """Open the file and count this boot, durably, before any record of it can exist. May raise OSError too.
+
+        A file that can be read no more is set aside, never deleted, and a new one goes on from the count beside it.
+        """
+        try:
+            self.open()
+            started = self._count_boot()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) not in DAMAGED:
+                raise
+            if not self.counted():
+                raise sqlite3.DatabaseError(f"{self.path.name} is damaged, and no count of boots is there") from error
+            name = self._set_aside(now_us)
+            self.open()
+            started = replace(self._count_boot(), ended="spool_damaged", set_aside=name)
+        self.keep_ballast()
+        return started
+
+    def counted(self) -> int:
+        """The newest boot by the count beside the spool; 0 when there is none, or none that can be read."""
+        try:
+            return int(self._boots.read_text())
+        except (OSError, ValueError):
+            return 0
+
+    def _count_boot(self) -> Started:
+        """The count beside the spool is written first, so that no boot of a later spool has a number of this one's."""
         with self._transaction():
-            boot, ended = int(self._meta("boot", "0")), self._meta("ended", "")
-            newest = self._newest()
-            self._set_meta("boot", str(boot + 1))
+            held, beside = self._meta("boot", ""), self.counted()
+            if not held and not beside and self._boots.exists():
+                raise OSError(f"{self._boots} cannot be read")
+            boot = int(held or beside) + 1
+            ended = self._meta("ended", "") or (
+                "crash_or_power_loss" if held else "spool_missing" if beside else "first_start"
+            )
+            newest, runs = self._newest(), json.loads(self._meta("runs", "{}"))
+            write_whole(self._boots, str(boot).encode())
+            self._set_meta("boot", str(boot))
             self._set_meta("ended", "")
-        return Started(boot + 1, *newest, ended or ("crash_or_power_loss" if boot else "first_start"))
+        return Started(boot, *newest, ended, runs)
+
+    def _set_aside(self, now_us: int) -> str:
+        """The name under which the damaged file stays; its log goes first, so that no new spool ever meets it."""
+        self.close()
+        name = f"spool.damaged-{now_us}.sqlite3"
+        for tail in ("-wal", "-shm", ""):
+            with suppress(FileNotFoundError):
+                os.replace(f"{self.path}{tail}", self.path.parent / f"{name}{tail}")
+        sync_folder(self.path.parent)
+        return name
 
     def ended(self, cause: str) -> None:
         """This boot ends in order, for that cause."""
         with self._transaction():
             self._set_meta("ended", cause)
-
-    def newest_us(self) -> int:
-        """The newest instant that is recorded; 0 in an empty spool."""
-        return self._newest()[2]
 
     def _newest(self) -> tuple[int, int, int]:
         raw = self._db.execute("SELECT boot, seq, at_us FROM raw ORDER BY boot DESC, seq DESC LIMIT 1").fetchone()
@@ -164,15 +215,10 @@ class Spool:
                 (boot, lost.first, lost.last, lost.count, lost.cause, lost.from_us, lost.until_us),
             )
 
-    def stored(self, boot: int, first: int, last: int) -> int:
-        """How many unsealed readings there are with these numbers."""
-        row = self._db.execute("SELECT count(*) FROM raw WHERE boot = ? AND seq BETWEEN ? AND ?", (boot, first, last))
-        return int(row.fetchone()[0])
-
-    def runs(self) -> dict[str, Any]:
-        """The excursions that were open when `record` was last told of them."""
-        found: dict[str, Any] = json.loads(self._meta("runs", "{}"))
-        return found
+    def stored(self, boot: int, first: int, last: int) -> set[int]:
+        """Which unsealed readings there are from this number to that."""
+        rows = self._db.execute("SELECT seq FROM raw WHERE boot = ? AND seq BETWEEN ? AND ?", (boot, first, last))
+        return {int(seq) for (seq,) in rows}
 
     def seal(self, now_us: int, key: str, sign: Sign, *, is_thinning: bool = False, open_gap: int = -1) -> bool:
         """Make a batch of the oldest boot's rows, notes and finished gaps; False when there is nothing to seal."""

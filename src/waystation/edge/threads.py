@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from waystation.edge.ports import Clock, Driver, Sample, Sounder, Sounding
 
 MOST_WAITING = 100_000
+PAUSE_S = 0.2
 
 
 class Polled:
@@ -31,24 +32,33 @@ class Polled:
 
 
 class Threaded:
-    """A driver that is asked every so often on a thread. One that hangs leaves its own sensors silent, nothing else."""
+    """A driver that is asked every so often on a thread. One that hangs leaves its own sensors silent, nothing else.
+
+    Its instants follow the agent's time, which each `poll` tells, and between two of them the clock that only runs.
+    """
 
     def __init__(self, driver: Driver, every_s: float, clock: Clock) -> None:
         self._polled, self._clock = Polled(driver, every_s, clock), clock
         self._found: queue.Queue[Sample] = queue.Queue(MOST_WAITING)
+        self._told: tuple[int, float] | None = None  # Unix microseconds and running seconds, replaced as one
         self._pause = threading.Event()
         threading.Thread(target=self._read, name="driver", daemon=True).start()
 
     def poll(self, now_us: int) -> Sequence[Sample]:
         """What the thread has read since the last call."""
+        self._told = now_us, self._clock.running_s()
         found = []
         while not self._found.empty():
             found.append(self._found.get_nowait())
         return found
 
     def _read(self) -> None:
-        while not self._pause.wait(0.2):
-            for sample in self._polled.poll(self._clock.wall_us()):
+        at_us = 0
+        while not self._pause.wait(PAUSE_S):
+            if (told := self._told) is None:
+                continue
+            at_us = max(at_us, told[0] + round((self._clock.running_s() - told[1]) * 1e6))
+            for sample in self._polled.poll(at_us):
                 self._found.put(sample)
 
 

@@ -6,6 +6,7 @@ import base64
 import sqlite3
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +55,17 @@ class Sender:
         self.asked_test = ("", "")  # the centre's name of a test of one uplink, and which uplink
         self.told_limits: Mapping[str, Any] = {}
         self.problem = ""
-        for path in paths.all:
-            path.resume(spool.spent(path.account))
 
     @property
     def is_busy(self) -> bool:
         """True while a request is under way."""
         return self._sent is not None
+
+    def resume(self) -> None:
+        """Go on with the uplinks' accounts where the last boot stopped; what cannot be read counts as nothing."""
+        for path in self.paths.all:
+            with suppress(sqlite3.Error):
+                path.resume(self._spool.spent(path.account))
 
     def step(self, now_us: int) -> None:
         """Take an answer that came, begin the next request; never waits."""
@@ -73,6 +78,18 @@ class Sender:
                 self._heard(sent, answer, now_us)
             if not self._begin(now_us):
                 return
+
+    def keep_loose(self, batch: Batch) -> None:
+        """Send it from memory, because nothing can be written; of heartbeats the newest is enough."""
+        if batch.kind == "heartbeat":
+            for older in [held for held in self.loose if held.kind == "heartbeat"]:
+                self._drop(older)
+        self.loose.append(batch)
+
+    def _drop(self, batch: Batch) -> None:
+        """Out of memory, unless newer ones drove it out while it was under way."""
+        if batch in self.loose:
+            self.loose.remove(batch)
 
     def _begin(self, now_us: int) -> bool:
         path = self.paths.next(now_us)
@@ -195,7 +212,7 @@ class Sender:
             self.told_limits = limits if isinstance(limits, Mapping) else {}
             self.answered = answers(answer.said.get("alarms", ()))
         if not sent.batch.n:
-            self.loose.remove(sent.batch)
+            self._drop(sent.batch)
             return
         try:
             self._spool.acked(sent.batch.n, now_us, sent.path.carried(sent.kind, 0, now_us))
@@ -209,7 +226,7 @@ class Sender:
             self._wait_until_us = now_us + DISTRUSTED_US
             return
         if not sent.batch.n:
-            self.loose.remove(sent.batch)
+            self._drop(sent.batch)
             return
         try:
             self._spool.refused(sent.batch.n, why, now_us + REFUSED_US)

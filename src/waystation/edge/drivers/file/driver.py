@@ -22,9 +22,14 @@ class Files:
     def __init__(self, sensors: Mapping[str, Path]) -> None:
         self._sensors = sensors
         self._seen_ns: dict[str, int] = {}
+        self._newest_us: dict[str, int] = {}
 
     def read(self, now_us: int) -> Sequence[Sample]:
-        """What was written since the last time. A writer that replaces the file whole is never read by half."""
+        """What was written since the last time. A writer that replaces the file whole is never read by half.
+
+        A time of writing that cannot be, ahead of now or before the last one, is that of a clock that was set: then it
+        is now.
+        """
         found = []
         for code, path in self._sensors.items():
             try:
@@ -34,7 +39,11 @@ class Files:
                 continue
             if self._seen_ns.get(code) != written_ns:
                 self._seen_ns[code] = written_ns
-                found.append(_sample(code, min(written_ns // 1000, now_us), said))
+                at_us = written_ns // 1000
+                if not self._newest_us.get(code, 0) <= at_us <= now_us:
+                    at_us = now_us
+                self._newest_us[code] = at_us
+                found.append(_sample(code, at_us, said))
         return found
 
 
