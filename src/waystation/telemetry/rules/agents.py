@@ -35,7 +35,7 @@ GAP = "telemetry.gap_stated"
 GAP_MEMBERS = ("boot", "first", "last", "count", "from_us", "until_us")
 # what an agent may say where only some words mean anything
 WORDS: Mapping[str, re.Pattern[str]] = {
-    "ended": re.compile("first_start|crash_or_power_loss|stopped|power|selftest"),
+    "ended": re.compile("first_start|crash_or_power_loss|spool_missing|spool_damaged|stopped|power|selftest"),
     "version": re.compile(r"[0-9][0-9A-Za-z.+-]{0,39}"),
     "spool": re.compile("recording|thinning|outside_only|stopped"),
     "key": re.compile("[0-9a-f]{0,64}"),
