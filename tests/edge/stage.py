@@ -19,6 +19,8 @@ from waystation.edge.ports import Answer, Request, Sample, Sounding
 from waystation.edge.settings import Settings
 from waystation.edge.spool import Spool, connect
 from waystation.evidence.rules.signing import verifies
+from waystation.telemetry.rules.agents import NOT_UNDERSTOOD
+from waystation.telemetry.rules.batch import parse_batch
 from waystation.telemetry.rules.profile import Profile
 
 START_S = 1_794_900_000
@@ -67,7 +69,9 @@ class Probes:
 
 @dataclass
 class Centre:
-    """The other end of the line. Accepts what is signed; `rule` may answer a request otherwise first."""
+    """The other end of the line. Accepts what is signed, and reads it as the real one does, of which no word may be
+    unknown; `rule` may answer a request otherwise first.
+    """
 
     public: Callable[[], str]
     rule: Callable[[Request], Answer | None] = lambda _request: None
@@ -97,6 +101,7 @@ class Centre:
         if request.path.endswith("/key"):
             return Answer(200, {"public_key": request.body.decode().split()[1]}, 0, self.now_us())
         document = json.loads(request.body)
+        assert NOT_UNDERSTOOD not in repr(parse_batch(request.body).told), request.body[:2000]
         self.got.append((request, document))
         asks = document.get("state", {}).get("asks", [])
         told = [

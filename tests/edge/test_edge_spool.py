@@ -55,7 +55,7 @@ def seal(spool: Spool, folder: Path, **how: Any) -> bool:
 
 def loose(number: int, kind: str = "alarm") -> Batch:
     """A batch that is in memory alone, named by its number."""
-    return Batch(0, kind, START_S * 1_000_000, str(number), b"", "", b"{}")
+    return Batch(0, kind, START_S * 1_000_000, str(number), b"", "", body_of(0, "", []))
 
 
 def test_the_boot_is_counted_before_any_record_of_it(tmp_path: Path) -> None:
