@@ -25,6 +25,7 @@ from tests.edge.stage import (
     count_of,
     keys_in,
 )
+from waystation.edge.heads import body_of
 from waystation.edge.judge import Judge
 from waystation.edge.ports import Answer, Sample
 from waystation.edge.recorder import Recorder
