@@ -26,6 +26,7 @@ from waystation.edge.uplink import Sender
 from waystation.kernel.canonical import instant
 from waystation.kernel.refusals import BadInput
 from waystation.kernel.version import VERSION
+from waystation.telemetry.rules.agents import MOST_NOTES
 
 HEARTBEATS_OFFLINE_S = 600.0
 DAY_S = 86_400.0
@@ -252,13 +253,12 @@ class Agent:
 
     def _tell(self, changes: Iterable[Change], now_us: int, now_s: float) -> None:
         """Alarms leave in a batch of their own, before everything else; what happened to them stands beside."""
-        told = list(changes)
-        if not told:
-            return
-        to_us = now_us - now_s * 1e6
-        alarms = [_alarm(c, to_us, now_us) for c in told if c.kind == "raised"]
-        notes = [_note(c, now_us) for c in told if c.kind != "raised"]
-        self._beside("alarm", now_us, alarms=alarms, notes=notes)
+        told, to_us = list(changes), now_us - now_s * 1e6
+        for first in range(0, len(told), MOST_NOTES):
+            some = told[first : first + MOST_NOTES]
+            alarms = [_alarm(c, to_us, now_us) for c in some if c.kind == "raised"]
+            notes = [heads.told(_note(c, now_us)) for c in some if c.kind != "raised"]
+            self._beside("alarm", now_us, alarms=alarms, notes=notes)
 
     def _beside(self, kind: str, now_us: int, **members: Any) -> None:
         """A batch of an urgent kind; where nothing can be written it is sent from memory."""
