@@ -243,6 +243,10 @@ class Agent:
             else:
                 self._fault(f"sounder {type(sounder).__name__}", "", now_us)
 
+    def fault(self, what: str, cause: str) -> None:
+        """What tells people at the site fails with that cause, or with an empty one works; a change is told once."""
+        self._fault(what, cause, self._clock.now_us())
+
     def _fault(self, what: str, cause: str, now_us: int) -> None:
         if cause != self._faults.get(what, ""):
             self.recorder.say({"kind": "sounder_fault", "sounder": what, "at_us": now_us, "cause": cause})
