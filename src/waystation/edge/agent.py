@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -301,8 +302,9 @@ class Agent:
             if stock := list(self._outside.take_stock()):
                 self._beside("inventory", now_us, check_ins=stock)
         if self.settings.key_days and now_s - self._key_s >= self.settings.key_days * DAY_S:
-            self._key_s = now_s
-            self._keys.begin_rotation()
+            with suppress(OSError):  # a disk that takes no key now is asked again
+                self._keys.begin_rotation()
+                self._key_s = now_s
 
     def _die_in_order(self, now_us: int, now_s: float) -> None:
         ups = self.settings.ups
