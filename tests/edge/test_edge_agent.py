@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from tests.edge.simulation import Disk
 from tests.edge.stage import BACKUP, BEAT, HOT_C, MINUTE_S, PRIMARY, PROBE, SECOND, START_S, Site, nothing
 from waystation.edge.local_alarm import Times
 from waystation.edge.ports import Answer, Request
@@ -405,6 +407,42 @@ def test_a_rotation_whose_answer_was_lost_is_finished_later(tmp_path: Path) -> N
     site.live(10)
     assert site.keys.public == wanted
     assert len(site.centre.readings()) == len(site.probes.given)
+
+
+def test_a_rotation_on_a_disk_that_refuses_waits_and_stops_nothing(tmp_path: Path) -> None:
+    """The next key cannot be written, then not be put in place: the agent goes on by the old one until it can."""
+    site = Site(tmp_path, key_days=1)
+    before = site.keys.public
+    (tmp_path / "key.next.new").mkdir()
+    site.time.true_s += 86_400
+    site.live(2)
+    (tmp_path / "key.next.new").rmdir()
+    (tmp_path / "key").unlink()
+    (tmp_path / "key").mkdir()
+    site.live(2)
+    wanted = site.keys.next_public()
+    assert (bool(wanted), site.keys.public) == (True, before)
+    (tmp_path / "key").rmdir()
+    site.live(2)
+    assert site.keys.public == wanted
+    assert len(site.centre.readings()) == len(site.probes.given)
+
+
+def test_what_cannot_be_written_when_it_is_signed_again_goes_out_all_the_same(tmp_path: Path) -> None:
+    """The disk refuses while the batches of the old key leave; all of them arrive."""
+    disk = Disk(Random(1))
+    site = Site(tmp_path, open_with=disk.open)
+    site.cut()
+    site.live(60)
+    site.keys.begin_rotation()
+    site.mend()
+    for _ in range(10):
+        disk.plan("full", 1)
+        site.agent.sender.step(site.time.wall_us())
+        site.time.true_s += 20
+    disk.plan("", -1)
+    site.live(5)
+    assert {row[4] for row in site.centre.readings()} == set(range(1, len(site.probes.given) + 1))
 
 
 def test_an_answer_of_something_in_between_releases_nothing(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from waystation.edge import config, stock
 from waystation.edge.clock import SteadyClock
 from waystation.edge.enrol import enrol
 from waystation.edge.keys import Keys
+from waystation.edge.main import main
 from waystation.edge.page import LocalPage
 from waystation.edge.paths import CLASSES, Paths, Uplink
 from waystation.edge.paths import Path as Way
@@ -92,6 +93,8 @@ def _set(path: str, value: object) -> Callable[[dict[str, Any]], None]:
     [
         ("site", None, "site is missing"),
         ("site", "", "site is empty"),
+        ("page", "8087", "page '8087' is no host:port"),
+        ("page", "127.0.0.1:70000", "is no host:port"),
         ("colour", "red", "colour 'red' is not known"),
         ("spool_mb", 1, "spool_mb 1 is below"),
         ("spool_mb", True, "is not a whole number"),
@@ -432,6 +435,62 @@ def test_what_the_agent_s_loop_does_not_do_in_time_is_said_and_not_done_later(tm
     page.step()
     assert any(alarm["sounds"] for alarm in site.agent.status()["alarms"])
     page.close()
+
+
+def test_a_page_whose_address_is_taken_stops_nothing_and_is_there_once_it_is_free(tmp_path: Path) -> None:
+    """The agent runs without it and tells the centre."""
+    site = Site(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        page = LocalPage(site.agent, *other.getsockname(), again_s=0.02)
+        page.step()
+        site.live(3)
+        assert "in use" in site.agent.status()["faults"]["local page"]
+    assert [n["sounder"] for n in site.centre.notes("sounder_fault")] == ["local page"]
+    for _ in range(500):
+        if page.trouble:
+            threading.Event().wait(0.01)
+    assert ask(page, "GET", "/status.json")[0] == 200
+    assert site.agent.status()["faults"] == {}
+    page.close()
+
+
+def status_of(page: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """What `waystation-edge status` says."""
+    path = folder / "edge.toml"
+    words = f'site = "cordoba"\nfolder = "{folder}"\npage = "{page}"\n'
+    path.write_text(words + '[[uplink]]\nname = "a"\nurl = "https://centre.invalid"\n')
+    code = main(["status", "--config", str(path)])
+    said = capsys.readouterr()
+    return code, said.out + said.err
+
+
+def answers_once(server: socket.socket, reply: bytes) -> None:
+    """Somebody who says this to whoever comes first."""
+    line, _ = server.accept()
+    with line:
+        line.recv(4096)
+        line.sendall(reply)
+
+
+def test_status_says_what_it_knows_and_no_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody listens, somebody else answers, nothing comes back, the loop stands still: four different things."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        page = "{}:{}".format(*server.getsockname())
+        for reply, words in (
+            (b"HTTP/1.0 200 OK\r\n\r\n<p>hello", "is no agent of cordoba"),
+            (b'HTTP/1.0 200 OK\r\n\r\n{"site": "lima"}', "is no agent of cordoba"),
+            (b"gibberish\r\n", "Whether the agent runs is not known"),
+            (b"", "Whether the agent runs is not known"),
+        ):
+            threading.Thread(target=answers_once, args=(server, reply), daemon=True).start()
+            code, said = status_of(page, tmp_path, capsys)
+            assert (code, words in said) == (1, True), said
+    code, said = status_of(page, tmp_path, capsys)
+    assert (code, "Nobody listens" in said) == (1, True)
+    stuck = LocalPage(Site(tmp_path / "site").agent, "127.0.0.1", 0, answer_s=0.01)
+    code, said = status_of("{}:{}".format(*stuck.address), tmp_path, capsys)
+    assert (code, "its loop stands still" in said) == (1, True)
+    stuck.close()
 
 
 def _certificate(path: Path, until: datetime) -> None:

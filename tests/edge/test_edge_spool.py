@@ -160,7 +160,7 @@ READINGS = st.lists(
 def test_thinning_keeps_the_extremes_and_everything_that_must_stay(drawn: list[tuple[Any, ...]]) -> None:
     """What is kept was read; out-of-range and empty readings stay; each group's extremes, count and mean are right."""
     given_rows = [Row(i + 1, code, at * 1_000_000, value, stays) for i, (code, at, value, stays) in enumerate(drawn)]
-    kept, windows = thin(given_rows)
+    kept, windows = thin(given_rows, 1000)
     assert set(kept) <= set(given_rows)
     assert [row.seq for row in kept] == sorted(row.seq for row in kept)
     assert {r for r in given_rows if r.stays or r.value is None} <= set(kept)
@@ -179,6 +179,61 @@ def test_thinning_keeps_the_extremes_and_everything_that_must_stay(drawn: list[t
             assert (window.count, window.low, window.high) == (len(group), min(values), max(values))
             assert window.mean == pytest.approx(sum(values) / len(values))
             assert (window.from_us, window.until_us) == (min(r.at_us for r in group), max(r.at_us for r in group))
+
+
+@given(READINGS, st.integers(0, 4))
+def test_no_more_windows_are_made_than_may_be_and_every_reading_is_there_or_counted(
+    drawn: list[tuple[Any, ...]], most: int
+) -> None:
+    """What has no window stays as it was read."""
+    given_rows = [Row(i + 1, code, at * 1_000_000, value, stays) for i, (code, at, value, stays) in enumerate(drawn)]
+    kept, windows = thin(given_rows, most)
+    assert len(windows) <= most
+    told = {(w.sensor, w.from_us // WINDOW_US): w.count for w in windows}
+    thinned = [row for row in kept if (row.sensor, row.at_us // WINDOW_US) in told]
+    may_go = [row for row in thinned if not row.stays and row.value is not None]
+    assert len(kept) - len(may_go) + sum(told.values()) == len(given_rows)
+
+
+def test_a_batch_that_thins_is_one_that_the_centre_takes(tmp_path: Path) -> None:
+    """Many sensors, many notes, many gaps: what is sealed at once stays within what is taken at once, and is whole."""
+    spool, codes = a_spool(tmp_path), [f"site.probe-{number}" for number in range(700)]
+    spool.start(0)
+    at_us = [(START_S // 300 * 300 + 300 * (turn // 3)) * 1_000_000 + turn for turn in range(6)]
+    read = [Row(t * 700 + n + 1, code, at_us[t], float(t), False) for t in range(6) for n, code in enumerate(codes)]
+    spool.record(1, read, [{"kind": "clock_stepped", "at_us": 1, "steps": n} for n in range(600)])
+    for number in range(600):
+        spool.lose(1, Lost(10_000 + number, 10_000 + number, 1, "spool_full", 1, 2))
+    assert seal(spool, tmp_path, is_thinning=True)
+    (body,) = bodies_of(spool)
+    batch = parse_batch(json.dumps(body).encode())
+    windows = [note for note in batch.told.notes if note["kind"] == "thinned"]
+    assert len(windows) == 500
+    assert batch.span == (1, len(read))
+    assert len(batch.readings) + sum(w["count"] - 2 for w in windows) == len(read)
+    assert seal(spool, tmp_path, is_thinning=True)
+    assert [len(b["notes"]) for b in bodies_of(spool)] == [100]
+
+
+def test_what_is_too_much_for_a_note_holds_up_no_reading(tmp_path: Path) -> None:
+    """A cause of many words is cut, a number that no note may hold is not thinned; the centre takes all."""
+    site = Site(tmp_path)
+    site.probes.values = {PROBE: None, "site.bytes": 1e300}
+    site.probes.causes[PROBE] = "no answer " * 100
+    site.agent.recorder.share, site.agent.recorder._tidied_us = 0.85, 2**62
+    site.live(30)
+    taken = [parse_batch(request.body) for request, _ in site.centre.got]
+    assert sum(reading.seq > 0 for batch in taken for reading in batch.readings) > 40
+    assert [len(note["cause"]) for note in site.centre.notes("sensor_fault")] == [200]
+
+
+def test_more_alarms_at_once_than_the_centre_takes_leave_in_more_than_one_batch(tmp_path: Path) -> None:
+    """All of them, each once."""
+    site = Site(tmp_path, watches=tuple(a_watch(f"site.probe-{number}") for number in range(1200)))
+    site.probes.values = {}
+    site.live(20)
+    taken = [parse_batch(request.body) for request, _ in site.centre.got]
+    assert len({alarm["sensor"] for batch in taken for alarm in batch.alarms}) == 1200
 
 
 def test_tel_12_before_the_spool_fills_readings_are_thinned_and_the_excursion_is_whole(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +27,7 @@ from waystation.edge.uplink import Sender
 from waystation.kernel.canonical import instant
 from waystation.kernel.refusals import BadInput
 from waystation.kernel.version import VERSION
+from waystation.telemetry.rules.agents import MOST_NOTES
 
 HEARTBEATS_OFFLINE_S = 600.0
 DAY_S = 86_400.0
@@ -242,6 +244,10 @@ class Agent:
             else:
                 self._fault(f"sounder {type(sounder).__name__}", "", now_us)
 
+    def fault(self, what: str, cause: str) -> None:
+        """What tells people at the site fails with that cause, or with an empty one works; a change is told once."""
+        self._fault(what, cause, self._clock.now_us())
+
     def _fault(self, what: str, cause: str, now_us: int) -> None:
         if cause != self._faults.get(what, ""):
             self.recorder.say({"kind": "sounder_fault", "sounder": what, "at_us": now_us, "cause": cause})
@@ -252,13 +258,12 @@ class Agent:
 
     def _tell(self, changes: Iterable[Change], now_us: int, now_s: float) -> None:
         """Alarms leave in a batch of their own, before everything else; what happened to them stands beside."""
-        told = list(changes)
-        if not told:
-            return
-        to_us = now_us - now_s * 1e6
-        alarms = [_alarm(c, to_us, now_us) for c in told if c.kind == "raised"]
-        notes = [_note(c, now_us) for c in told if c.kind != "raised"]
-        self._beside("alarm", now_us, alarms=alarms, notes=notes)
+        told, to_us = list(changes), now_us - now_s * 1e6
+        for first in range(0, len(told), MOST_NOTES):
+            some = told[first : first + MOST_NOTES]
+            alarms = [_alarm(c, to_us, now_us) for c in some if c.kind == "raised"]
+            notes = [heads.told(_note(c, now_us)) for c in some if c.kind != "raised"]
+            self._beside("alarm", now_us, alarms=alarms, notes=notes)
 
     def _beside(self, kind: str, now_us: int, **members: Any) -> None:
         """A batch of an urgent kind; where nothing can be written it is sent from memory."""
@@ -297,8 +302,9 @@ class Agent:
             if stock := list(self._outside.take_stock()):
                 self._beside("inventory", now_us, check_ins=stock)
         if self.settings.key_days and now_s - self._key_s >= self.settings.key_days * DAY_S:
-            self._key_s = now_s
-            self._keys.begin_rotation()
+            with suppress(OSError):  # a disk that takes no key now is asked again
+                self._keys.begin_rotation()
+                self._key_s = now_s
 
     def _die_in_order(self, now_us: int, now_s: float) -> None:
         ups = self.settings.ups

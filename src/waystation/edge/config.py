@@ -56,7 +56,7 @@ def settings_of(document: Mapping[str, Any]) -> Settings:
         words={row["code"]: str(row.get("name", row["code"])) for row, _ in sensors},
         drivers=tuple(_part(row, f"driver[{i}]") for i, row in enumerate(_of(document, "driver", list, []))),
         sounders=tuple(_part(row, f"sounder[{i}]") for i, row in enumerate(_of(document, "sounder", list, []))),
-        page=_of(document, "page", str, "127.0.0.1:8087"),
+        page=_page(_of(document, "page", str, "127.0.0.1:8087")),
         spool_bytes=spool_mb * 1024 * 1024,
         heartbeat_s=_positive(document, "heartbeat_s", 60.0),
         heartbeat_sensor=_of(document, "heartbeat_sensor", str, ""),
@@ -68,6 +68,13 @@ def settings_of(document: Mapping[str, Any]) -> Settings:
         shutdown=_order(_of(document, "shutdown", list, [])),
         devices=tuple(_device(row, f"device[{i}]") for i, row in enumerate(_of(document, "device", list, []))),
     )
+
+
+def _page(where: str) -> str:
+    host, _, port = where.rpartition(":")
+    if not host or not (port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise _bad("page", where, "is no host:port", "Write 127.0.0.1:8087, or an address of the site's own network.")
+    return where
 
 
 def _uplink(row: Mapping[str, Any], where: str) -> Uplink:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from waystation.edge.thin import Row, Window
+from waystation.telemetry.rules.agents import MOST_TEXT
 
 SCHEMA = "waystation.batch/1"
+TOO_LARGE = 2.0**62  # a number that the centre takes as a reading and not in a note
 
 
 def body_of(boot: int, previous: str, readings: Sequence[Sequence[Any]], **members: Any) -> bytes:
@@ -27,6 +29,11 @@ def digest_of(body: bytes) -> str:
 def reading(row: Row) -> list[Any]:
     """`[sensor, Unix microseconds, value or null, number]`."""
     return [row.sensor, row.at_us, row.value, row.seq]
+
+
+def told(note: Mapping[str, Any]) -> dict[str, Any]:
+    """A note as the centre takes it: a text that is too long would hold up everything in the same batch."""
+    return {name: value[:MOST_TEXT] if isinstance(value, str) else value for name, value in note.items()}
 
 
 def thinned_note(window: Window) -> Mapping[str, Any]:

@@ -13,7 +13,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Sequence
+from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 from waystation.edge import config, parts, selftest
 from waystation.edge.agent import Agent, Outside
@@ -30,6 +32,7 @@ from waystation.kernel.refusals import NotReady, Refusal
 from waystation.kernel.version import VERSION
 
 TICK_S = 1.0
+PATIENCE_S = 10.0  # longer than the page waits for the agent's loop
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -123,14 +126,26 @@ def _rotate(args: argparse.Namespace) -> int:
 
 
 def _status(args: argparse.Namespace) -> int:
-    print_line(json.dumps(json.loads(_ask(_settings(args), "/status.json")), indent=1))
+    print_line(json.dumps(_told(_settings(args)), indent=1))
     return 0
+
+
+def _told(settings: Settings) -> dict[str, Any]:
+    """What the running agent says; NotReady when what answers there is none."""
+    try:
+        told = json.loads(_ask(settings, "/status.json"))
+    except ValueError:
+        told = None
+    if not isinstance(told, dict) or told.get("site") != settings.site:
+        words = f"What answers on {settings.page} is no agent of {settings.site}."
+        raise NotReady("edge.not_running", words, "Look at `page` in the configuration, and whether the agent runs.")
+    return told
 
 
 def _failover(args: argparse.Namespace) -> int:
     settings = _settings(args)
     _ask(settings, "/failover", uplink=args.uplink)
-    while (told := json.loads(_ask(settings, "/status.json"))["failover"])["is_running"]:
+    while (told := _told(settings)["failover"])["is_running"]:
         threading.Event().wait(1.0)
     for kind in ("alarm", "heartbeat", "live"):
         print_line(f"{args.uplink}: {kind} {'came through' if told['last'][f'{kind}_us'] else 'did NOT come through'}")
@@ -146,13 +161,16 @@ def _quiet(args: argparse.Namespace) -> int:
 def _ask(settings: Settings, path: str, **form: str) -> bytes:
     data = urllib.parse.urlencode(form).encode() if form else None
     try:
-        with urllib.request.urlopen(f"http://{settings.page}{path}", data, timeout=5) as reply:
+        with urllib.request.urlopen(f"http://{settings.page}{path}", data, timeout=PATIENCE_S) as reply:
             return bytes(reply.read())
     except urllib.error.HTTPError as error:
         raise NotReady("edge.asked", error.read().decode("utf-8", "replace").strip()) from None
-    except OSError:
-        words = f"No agent answers on {settings.page}."
-        raise NotReady("edge.not_running", words, "Start it: waystation-edge run.") from None
+    except (OSError, HTTPException) as error:
+        if isinstance(getattr(error, "reason", error), ConnectionRefusedError):
+            words = f"Nobody listens on {settings.page}: no agent runs, or it could not open its page there."
+            raise NotReady("edge.not_running", words, "Start it: waystation-edge run. Its log says more.") from None
+        words = f"Nothing comes back from {settings.page}. Whether the agent runs is not known."
+        raise NotReady("edge.not_running", words, "Look at its log.") from None
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -171,6 +189,8 @@ def _run(args: argparse.Namespace) -> int:
     agent = Agent(settings, spool, keys, outside)
     host, _, port = settings.page.rpartition(":")
     page = LocalPage(agent, host, int(port))
+    if page.trouble:
+        print_line(f"{settings.site}: no local page for now, {page.trouble}")
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

@@ -29,27 +29,36 @@ MOST_PER_STEP = 5
 PATIENCE_S = 1.0  # for a request as a whole, and for each write of its answer
 ANSWER_S = 4.0  # for the agent's loop
 POLL_S = 0.2
+AGAIN_S = 10.0
 STYLE = "body{font:16px system-ui;margin:2rem;max-width:50rem}table{border-collapse:collapse}td,th{padding:.3rem .8rem;\
 text-align:left}.sounds{background:#b00;color:#fff}button{font:inherit;padding:.5rem 1rem}"
 
 
 class LocalPage:
-    """An HTTP server on a thread. What it asks of the agent is done while `step` is called."""
+    """An HTTP server on a thread. What it asks of the agent is done while `step` is called.
 
-    def __init__(self, agent: Agent, host: str, port: int, answer_s: float = ANSWER_S) -> None:
-        self.agent, self._answer_s = agent, answer_s
+    An address that is not to be had stops nothing: it is told as a fault, and tried again every ten seconds.
+    """
+
+    def __init__(
+        self, agent: Agent, host: str, port: int, *, answer_s: float = ANSWER_S, again_s: float = AGAIN_S
+    ) -> None:
+        self.agent, self._where, self._answer_s, self._again_s = agent, (host, port), answer_s, again_s
         self._asked: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]]] = queue.SimpleQueue()
-        self._server = _Server((host, port), self)
-        threading.Thread(target=self._server.serve_forever, args=(POLL_S,), name="page", daemon=True).start()
+        self._closed = threading.Event()
+        self.trouble = ""
+        self._server = self._open()
+        threading.Thread(target=self._serve, name="page", daemon=True).start()
 
     @property
     def address(self) -> tuple[str, int]:
         """Where it answers."""
-        host, port = self._server.server_address[:2]
+        host, port = self._where if self._server is None else self._server.server_address[:2]
         return str(host), int(port)
 
     def step(self) -> None:
         """Do what is asked of the agent now, unless whoever asked has gone. Never waits."""
+        self.agent.fault("local page", self.trouble)
         for _ in range(MOST_PER_STEP):
             if self._asked.empty():
                 return
@@ -74,8 +83,25 @@ class LocalPage:
     def close(self) -> None:
         """Answer nobody any more."""
         self.step()
-        self._server.shutdown()
-        self._server.server_close()
+        self._closed.set()
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+    def _serve(self) -> None:
+        while self._server is None and not self._closed.wait(self._again_s):
+            self._server = self._open()
+        if self._server is not None:
+            self._server.serve_forever(POLL_S)
+
+    def _open(self) -> _Server | None:
+        try:
+            found = _Server(self._where, self)
+        except OSError as error:
+            self.trouble = f"{self._where[0]}:{self._where[1]}: {error.strerror or error}"[:80]
+            return None
+        self.trouble = ""
+        return found
 
 
 class _Server(socketserver.TCPServer):

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from waystation.edge import heads
 from waystation.edge.judge import Judge
 from waystation.edge.keys import Keys
 from waystation.edge.ports import Sample
@@ -64,7 +65,7 @@ class Recorder:
 
     def say(self, note: dict[str, Any]) -> None:
         """Something to be told with the next batch. While nothing can be written the newest thousand wait."""
-        self._notes = [*self._notes, note][-1000:]
+        self._notes = [*self._notes, heads.told(note)][-1000:]
 
     def step(self, samples: Sequence[Sample], now_us: int, runs: str, *, is_reachable: bool) -> None:
         """Record what was read, seal what is due, release what may go."""
@@ -99,7 +100,7 @@ class Recorder:
 
     def _row(self, sample: Sample) -> Row:
         self.seq += 1
-        stays = sample.value is None or self._judge.is_out(sample)
+        stays = sample.value is None or abs(sample.value) >= heads.TOO_LARGE or self._judge.is_out(sample)
         return Row(self.seq, sample.sensor, sample.observed_us, sample.value, stays)
 
     def _is_kept(self, row: Row) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 from waystation.edge import heads
 from waystation.edge.thin import Row, thin
 from waystation.edge.whole import sync_folder, write_whole
+from waystation.telemetry.rules.agents import MOST_NOTES
 
 MOST_IN_BATCH = 20_000
 HEADS_KEPT, HEAD_BYTES, HEADS_SHARE = 100_000, 400, 8  # at most so many, and at most an eighth of the bound
@@ -230,7 +231,7 @@ class Spool:
             gaps = self._gaps(open_gap)
             if not rows and not notes and not gaps:
                 return False
-            kept, windows = thin(rows) if is_thinning else (rows, [])
+            kept, windows = thin(rows, MOST_NOTES - len(notes)) if is_thinning else (rows, [])
             said = [json.loads(text) for _, text in notes] + [heads.thinned_note(w) for w in windows]
             span = [rows[0].seq, rows[-1].seq] if rows else []
             previous = self._meta("digest", "")

@@ -1,7 +1,8 @@
 """Thinning, when the spool is nearly full: of the in-range readings of five minutes the two extremes stay.
 
 What stays are readings as they were read, under their own numbers. What goes is told by count, minimum, maximum and
-mean in the same signed batch. Readings out of range, and those that measured nothing, always stay.
+mean in the same signed batch, which holds no more than the centre takes at once. Readings out of range, and those that
+measured nothing, always stay.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class Window:
     mean: float
 
 
-def thin(rows: Iterable[Row]) -> tuple[list[Row], list[Window]]:
-    """The rows that stay, in order of number, and a window for each group of which some went."""
+def thin(rows: Iterable[Row], most: int) -> tuple[list[Row], list[Window]]:
+    """The rows that stay, in order of number, and a window for each group of which some went: the `most` largest."""
     kept: list[Row] = []
     groups: dict[tuple[str, int], list[Row]] = {}
     for row in rows:
@@ -45,13 +46,15 @@ def thin(rows: Iterable[Row]) -> tuple[list[Row], list[Window]]:
             kept.append(row)
         else:
             groups.setdefault((row.sensor, row.at_us // WINDOW_US), []).append(row)
-    windows = []
-    for group in groups.values():
+    windows: list[Window] = []
+    for group in sorted(groups.values(), key=len, reverse=True):
         low, high = min(group, key=_value), max(group, key=_value)
         stay = {low.seq: low, high.seq: high}
-        kept += stay.values()
-        if len(stay) < len(group):
+        if len(stay) < len(group) and len(windows) < most:
             windows.append(_window(group, _value(low), _value(high)))
+            kept += stay.values()
+        else:
+            kept += group
     return sorted(kept, key=lambda r: r.seq), windows
 
 

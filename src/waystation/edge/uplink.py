@@ -143,7 +143,7 @@ class Sender:
         signature = batch.signature
         if batch.key != self._keys.public:
             signature = self._keys.sign(batch.body)
-            if batch.n:
+            with suppress(sqlite3.Error):  # what is not kept is signed anew the next time
                 self._spool.signed_again(batch.n, signature, self._keys.public)
         headers = {
             "Content-Type": "application/json",
@@ -201,7 +201,10 @@ class Sender:
         sent.path.accepted_us = sent.path.last_us[sent.kind] = now_us
         self.problem = ""
         if sent.batch is None:
-            self._keys.finish_rotation()
+            try:
+                self._keys.finish_rotation()
+            except OSError:  # the centre knows the next key already, and says so again
+                self._wait_until_us = now_us + 5_000_000
             return
         self.unknown |= set(answer.said.get("unknown", ()))
         if sent.kind == "heartbeat":
