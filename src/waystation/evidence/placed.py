@@ -10,6 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Max
+from django.db.models.functions import TruncDate
+
 from waystation.evidence import keys, sequencer, witnesses
 from waystation.evidence.models import Checkpoint, LogEntry, LogPosition, Waiting
 from waystation.evidence.rules import merkle, pack, proofs
@@ -120,32 +123,33 @@ def proven(log: str, head: Checkpoint, indices: Iterable[int]) -> dict[str, byte
     return members
 
 
-def continued(log: str, head: Checkpoint, known: Sequence[int] = ()) -> bytes | None:
+def continued(log: str, head: Checkpoint, known: Sequence[int] = (), most: int = MOST_HEADS) -> bytes | None:
     """`consistency.json`: proofs from the heads asked for, the newest ones, and the last of each day before; or None.
 
     Raises NotFound for a head that this log never had.
     """
-    rows = list(Checkpoint.objects.filter(log=log, size__lt=head.size, size__gt=0).order_by("size"))
-    sizes = {row.size: row for row in rows}
+    before = Checkpoint.objects.filter(log=log, size__lt=head.size, size__gt=0)  # one every few seconds, for years
+    asked = set(before.filter(size__in=[size for size in known if size < head.size]).values_list("size", flat=True))
     for size in known:
-        if size not in sizes and size not in (0, head.size):
+        if size not in asked and size not in (0, head.size):
             raise NotFound(
                 "evidence.unknown_head",
                 f"The log {log} has no head of {size} entries.",
                 "Compare the auditor's head with the checkpoints of this log.",
             )
-    last_of_day = {row.at.astimezone(UTC).date(): row for row in rows}
-    chosen = {r.size: r for r in [*rows[-MOST_HEADS:], *last_of_day.values(), *(sizes[k] for k in known if k in sizes)]}
-    if not chosen:
+    days = before.annotate(day=TruncDate("at", tzinfo=UTC)).values("day").annotate(last=Max("size"))
+    asked |= set(days.values_list("last", flat=True))
+    asked |= set(before.order_by("-size").values_list("size", flat=True)[:most])
+    if not asked:
         return None
     hash_at = sequencer.hashes(log, head.size)
     items = [
         {
-            "size": row.size,
-            "root": b64encode(bytes(row.root)).decode(),
-            "hashes": [b64encode(node).decode() for node in merkle.consistency_proof(row.size, head.size, hash_at)],
+            "size": size,
+            "root": b64encode(bytes(root)).decode(),
+            "hashes": [b64encode(node).decode() for node in merkle.consistency_proof(size, head.size, hash_at)],
         }
-        for _, row in sorted(chosen.items())
+        for size, root in before.filter(size__in=asked).order_by("size").values_list("size", "root")
     ]
     return canonical({"schema": pack.CONSISTENCY_SCHEMA, "proofs": items})
 

@@ -117,10 +117,12 @@ def first_said_of_each(
 ) -> dict[str, datetime]:
     """`first_said` of every object, or of those named, by the object's id as text."""
     found: dict[str, datetime] = {}
-    for object_id, at, leaf in (
-        LogEntry.objects.filter(kind=kind).order_by("seq").values_list("object_id", "at", "leaf")
-    ):
-        if object_id not in found and json.loads(bytes(leaf)).get("facts", {}).get(fact) == value:
+    wanted = None if object_ids is None else {str(key) for key in object_ids}
+    rows = LogEntry.objects.filter(kind=kind).order_by("seq").values_list("object_id", "at", "leaf")
+    for object_id, at, leaf in rows.iterator():
+        if object_id in found or (wanted is not None and object_id not in wanted):
+            continue
+        if json.loads(bytes(leaf)).get("facts", {}).get(fact) == value:
             found[object_id] = at
     return found
 

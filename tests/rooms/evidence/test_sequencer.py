@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.db.models.signals import post_init
 from django.test.utils import CaptureQueriesContext
 from pymerkle import InmemoryTree
 
 from tests.rooms.evidence.sequencing import sequencer_history
-from waystation.evidence import keys, sequencer
+from waystation.evidence import keys, placed, sequencer
 from waystation.evidence.actions import NewEntry, record
 from waystation.evidence.models import Checkpoint, LogEntry, LogPosition, Waiting
+from waystation.evidence.queries import first_said_of_each
 from waystation.evidence.rules import checkpoints, merkle
 from waystation.evidence.rules.checkpoints import Policy
 from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import NotFound
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folder")]
 
@@ -27,6 +32,38 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folder")]
 def _write(by: Authority, now: datetime, count: int, log: str = "iberia") -> None:
     for number in range(count):
         record([], entry=NewEntry("test.made", str(number), by, now, log=log))
+
+
+def test_evd_09_the_heads_that_a_pack_continues_are_found_without_reading_all_of_them(
+    system: Authority, now: datetime
+) -> None:
+    """The newest, the last of each day, and those that the auditor holds; a head that cannot be is refused."""
+    for number in range(12):
+        _write(system, now, 1)
+        sequencer.run(now + timedelta(days=number // 4, minutes=number))
+    head, read = placed.newest("iberia"), list[object]()
+
+    def count(sender: object, **more: object) -> None:
+        read.append(sender)
+
+    post_init.connect(count, sender=Checkpoint)
+    made = placed.continued("iberia", head, [2], most=2)
+    post_init.disconnect(count, sender=Checkpoint)
+    assert made is not None
+    assert [proof["size"] for proof in json.loads(made)["proofs"]] == [2, 4, 8, 10, 11]
+    assert read == []
+    for size in (-1, 999, 2**70):
+        with pytest.raises(NotFound, match="has no head of"):
+            placed.continued("iberia", head, [size])
+
+
+def test_the_first_word_of_each_is_of_those_that_are_named(system: Authority, now: datetime) -> None:
+    """Of every object, or of the named ones alone."""
+    ids = [uuid4() for _ in range(3)]
+    for key in ids:
+        record([], entry=NewEntry("test.state", key, system, now, facts={"to": "active"}))
+    assert set(first_said_of_each("test.state", "to", "active")) == {str(key) for key in ids}
+    assert set(first_said_of_each("test.state", "to", "active", ids[:2])) == {str(key) for key in ids[:2]}
 
 
 def test_positions_are_dense_and_every_entry_has_one(system: Authority, now: datetime) -> None:
