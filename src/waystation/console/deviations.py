@@ -25,7 +25,7 @@ def deviations(request: HttpRequest) -> HttpResponse:
     found = telemetry.excursions_by_id(row.excursion_id for row in rows)
     context = {
         "section": "/incidents/",
-        "open": [(row, found.get(row.excursion_id), moves.fields_digest(row)) for row in rows if row.closed_at is None],
+        "open": [(row, found.get(row.excursion_id)) for row in rows if row.closed_at is None],
         "closed": [(row, found.get(row.excursion_id)) for row in rows if row.closed_at is not None],
         "may_claim": bool(by.grants.get("evidence.pack")),
         "may_write": bool(by.grants.get("product.dispose")),

@@ -17,7 +17,7 @@ from waystation.console.fields import amount
 from waystation.console.reader import degrees
 from waystation.incidents import actions, feedback, queries
 from waystation.incidents.rules.feedback import QUESTIONS
-from waystation.journeys import failed_device
+from waystation.journeys import failed_device, joining
 from waystation.journeys.outlook import is_out_of_range
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput
@@ -93,7 +93,7 @@ def move(request: HttpRequest, key: str) -> HttpResponse:
         raise BadInput("incidents.no_space", f"{row.name} names no space.", "Move from the page of the space.")
     lots = [_id(text, "lot") for text in request.POST.getlist("lot")]
     started = moves.start_move(by, row.space_id, _key(request, "to"), lots, now=now, incident_id=row.pk)
-    actions.attach(by, row.pk, "move", started.pk, now=now)
+    joining.attach(by, row.pk, "move", started.pk, now=now)
     messages.success(request, f"{len(started.consignments)} lots are on their way to {started.to_space}.")
     return _back(row)
 

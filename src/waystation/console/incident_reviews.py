@@ -52,7 +52,6 @@ def review(request: HttpRequest, key: UUID) -> HttpResponse:
         ],
         "actions": actions,
         "read_digest": post_incident.read_digest(row),
-        "seen_digest": verbs.fields_digest(row),
         "names": access.names({a.owner_id for a in actions}),
         "people": [p for p in access.people() if p.is_active],
         "may_write": by.may("incidents.work", row.site_id) and row.signed_at is None,

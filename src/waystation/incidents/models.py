@@ -6,6 +6,7 @@ from django.db import models
 
 from waystation.evidence.rows import Row, state_field
 from waystation.kernel import states
+from waystation.kernel.canonical import digest
 from waystation.registry.models import Device, Network, Site, Space
 
 
@@ -112,6 +113,7 @@ class HandOver(Row):
 class Review(Row):
     """What is learnt from an excursion or a major outage: one review each, written by some, signed by another."""
 
+    FIELDS = ("root_cause", "standing", "what_failed", "no_change")
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="post_incident_reviews")
     space = models.ForeignKey(Space, on_delete=models.PROTECT, null=True, related_name="post_incident_reviews")
     incident = models.OneToOneField(Incident, on_delete=models.PROTECT, null=True, related_name="review")
@@ -143,6 +145,11 @@ class Review(Row):
     def name(self) -> str:
         """What it is about: INC-12, or the excursion of a space."""
         return self.incident.name if self.incident is not None else f"excursion, {self.space}"
+
+    @property
+    def fields_digest(self) -> str:
+        """What a form of it showed."""
+        return digest({name: getattr(self, name) for name in self.FIELDS})
 
 
 class ReviewAction(Row):

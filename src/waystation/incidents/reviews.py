@@ -23,7 +23,6 @@ from waystation.registry.models import Site, Space
 from waystation.registry.queries import one, sites
 
 MEANING = "I reviewed what happened, what is known of it and what is changed."
-FIELDS = ("root_cause", "standing", "what_failed", "no_change")
 TARGETS = ("detect_within_s", "page_delay_s", "acknowledge_within_s", "recovery_h")
 
 
@@ -101,7 +100,7 @@ def write(
         changed = {n: t.strip() for n, t in given.items() if t is not None and t.strip() != getattr(row, n)}
         if not changed:
             return row
-        if seen_digest is not None and seen_digest != fields_digest(row):
+        if seen_digest is not None and seen_digest != row.fields_digest:
             raise Conflict(
                 "incidents.review_written",
                 "Somebody else wrote this review since you opened it.",
@@ -183,15 +182,10 @@ def sign(
     return row
 
 
-def fields_digest(row: Review) -> str:
-    """What a form of the review showed."""
-    return digest({n: getattr(row, n) for n in FIELDS})
-
-
 def read_digest(row: Review, figures: Mapping[str, Any]) -> str:
     """What a signature is bound to: the fields, the actions and the figures, as a person reads them."""
     actions = [[str(a.pk), a.what, str(a.owner_id), instant(a.due_at)] for a in row.actions.order_by("pk")]
-    fields = {n: getattr(row, n) for n in FIELDS}
+    fields = {n: getattr(row, n) for n in row.FIELDS}
     return digest({"review": str(row.pk), "fields": fields, "actions": actions, "figures": plain(figures)})
 
 

@@ -30,7 +30,7 @@ WHERE: dict[str, tuple[type[Model], tuple[str, ...]]] = {
 }
 
 
-def attach(by: Authority, key: str, kind: str, object_id: UUID, *, now: datetime) -> IncidentLink:
+def attach(by: Authority, key: UUID | str, kind: str, object_id: UUID, *, now: datetime) -> IncidentLink:
     """Join a record to an incident by id or number. A record of another site is said not to be there."""
     row = incidents.incident(by, key)
     if kind in WHERE and row.site_id not in _sites(kind, object_id):

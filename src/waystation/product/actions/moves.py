@@ -11,13 +11,12 @@ from django.db import IntegrityError, transaction
 
 from waystation.evidence.actions import NewEntry, NewEvent, record
 from waystation.kernel.authority import Authority
-from waystation.kernel.canonical import digest
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed, NotReady
 from waystation.product import models as m
 from waystation.registry.models import Space
 from waystation.registry.queries import one
 
-FIELDS = ("assessment", "corrective", "preventive", "recipients")
+FIELDS = m.Deviation.FIELDS
 LOWEST_C, HIGHEST_C = -200.0, 100.0
 
 
@@ -163,7 +162,7 @@ def write_deviation(
     """
     with transaction.atomic():
         row = _open_one(by, deviation_id)
-        before, shown = [getattr(row, name) for name in FIELDS], fields_digest(row)
+        before, shown = [getattr(row, name) for name in FIELDS], row.fields_digest
         given = {"assessment": assessment, "corrective": corrective, "preventive": preventive}
         for name, text in given.items():
             if text is not None:
@@ -180,11 +179,6 @@ def write_deviation(
             row.written_by = sorted({*row.written_by, str(by.principal_id)})
         record([row], entry=NewEntry("product.deviation_written", row.pk, by, now, row.space.site_id))
     return row
-
-
-def fields_digest(row: m.Deviation) -> str:
-    """What a form of the deviation showed."""
-    return digest({name: getattr(row, name) for name in FIELDS})
 
 
 def close_deviation(by: Authority, deviation_id: UUID, *, now: datetime) -> m.Deviation:
