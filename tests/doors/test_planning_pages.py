@@ -70,6 +70,18 @@ def test_siz_12_a_budget_that_cannot_be_used_is_refused_by_name(people: dict[str
         assert "is no budget" in reply.content.decode()
 
 
+def test_siz_12_a_budget_that_may_be_two_amounts_is_not_guessed(people: dict[str, Client]) -> None:
+    """A comma before three digits parts thousands for one and decimals for another; before two it is read."""
+    for page in ("/planning/", "/planning/network/"):
+        reply = people["operator"].get(page, {"budget": "12,500"})
+        assert reply.status_code == 422
+        assert "may be 12.500 or 12500" in reply.content.decode()
+        assert people["operator"].get(page, {"budget": "40000,50"}).status_code == 200
+    sent = {"network": "1", "budget": "12,500", "reason": "x"}
+    assert people["planner"].post("/planning/propose/", sent).status_code == 422
+    assert not m.Plan.objects.exists()
+
+
 def test_siz_07_a_point_of_the_curve_is_proposed_approved_by_another_and_made_live(people: dict[str, Client]) -> None:
     """The planner proposes and may not approve; the manager approves what was shown; then the shelves have it."""
     planner, manager = people["planner"], people["service_manager"]

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest
 
 from waystation.kernel.refusals import BadInput
+from waystation.kernel.units import two_readings
 
 
 def words(request: HttpRequest, name: str) -> str:
@@ -39,15 +40,28 @@ def read_day(text: str, name: str) -> date:
 
 
 def number(request: HttpRequest, name: str) -> float:
-    """A number, with a point or a comma."""
-    text = words(request, name).replace(",", ".")
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
+    """A number, with a point or a comma before its decimals."""
+    text = words(request, name)
+    found = _read(text, name)
     if not math.isfinite(found):
         raise BadInput("registry.value", f"{text!r} is no number.", "Write 0.2.", field=name, value=text)
     return found
+
+
+def _read(text: str, name: str) -> float:
+    """The number, or NaN; one that may be two numbers is refused."""
+    if unclear := two_readings(text):
+        raise BadInput(
+            "page.number_unclear",
+            f"{text!r} may be {' or '.join(unclear)}.",
+            "Write a point before decimals and nothing between thousands.",
+            field=name,
+            value=text,
+        )
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return math.nan
 
 
 def read_uuid(text: str, name: str) -> UUID:
@@ -60,10 +74,7 @@ def read_uuid(text: str, name: str) -> UUID:
 
 def amount(text: str, name: str) -> float:
     """A number of an address, 0 or more, with a point or a comma."""
-    try:
-        found = float(text.replace(",", "."))
-    except ValueError:
-        found = -1.0
+    found = _read(text, name)
     if not 0.0 <= found < 1e15:
         raise BadInput(
             "page.amount", f"{text!r} is no {name}.", "Write 0 or more, such as 40000.", field=name, value=text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 TemperatureUnit = Literal["c", "f", "k"]
@@ -28,6 +29,13 @@ def from_celsius(value_c: float, unit: TemperatureUnit) -> float:
     if unit == "k":
         return value_c + ZERO_C_IN_K
     raise ValueError(f"unknown temperature unit {unit!r}; use c, f or k")
+
+
+def two_readings(text: str) -> tuple[str, str] | None:
+    """What a number as written may be, where that is two: `1,234` is 1.234 to one reader and 1234 to another."""
+    if not re.fullmatch(r"[1-9]\d{0,2},\d{3}", text.strip()):
+        return None
+    return text.strip().replace(",", "."), text.strip().replace(",", "")
 
 
 def duration_text(seconds: float) -> str:

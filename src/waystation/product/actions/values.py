@@ -12,6 +12,7 @@ from django.db import transaction
 from waystation.evidence.actions import NewEntry, record
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput, Conflict, NotAllowed
+from waystation.kernel.units import two_readings
 from waystation.product.models import Consignment, LotValue
 from waystation.product.queries import sites_of_lot
 from waystation.registry.queries import one
@@ -63,10 +64,10 @@ def _require(by: Authority, lot_id: UUID) -> None:
 
 def _amount(text: str) -> Decimal:
     """An amount with a point or a comma before its decimals; `1,234` may be a thousand, so nobody guesses."""
-    if re.fullmatch(r"[1-9]\d{0,2},\d{3}", text.strip()):
+    if unclear := two_readings(text):
         raise BadInput(
             "product.value_unclear",
-            f"{text!r} may be {text.strip().replace(',', '.')} or {text.strip().replace(',', '')}.",
+            f"{text!r} may be {' or '.join(unclear)}.",
             "Write a point before decimals and nothing between thousands.",
             field="unit_value",
             value=text,
