@@ -51,7 +51,7 @@ class Work:
         return 1
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)  # a turn lets go of a connection that is too old
 def test_qal_11_a_round_that_fails_is_logged_and_ends_neither_its_loop_nor_the_others(
     clock: FastClock, caplog: pytest.LogCaptureFixture
 ) -> None:
