@@ -7,8 +7,8 @@ such a link came from, or went to, a place that nobody recorded, and is said to.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from waystation.kernel.authority import Authority
@@ -21,8 +21,7 @@ AT_ONCE = 500  # lots read together
 PERMISSION = "evidence.pack"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One thing that happened to a lot at a space: `kind`, when, from or to which other space where that is recorded.
 
     `kind`: received | sent | moved (inside a site) | held | released | rejected | transferred.

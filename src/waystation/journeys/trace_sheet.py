@@ -13,6 +13,7 @@ from waystation.journeys.lot_steps import Step
 from waystation.journeys.xlsx import write_xlsx
 from waystation.kernel.canonical import instant
 from waystation.kernel.cells import csv_pieces
+from waystation.product.queries import LotSeen
 from waystation.registry.models import Space
 
 SCHEMA = "waystation.trace/1"
@@ -30,18 +31,23 @@ Cell = str | int | float
 def rows(steps: Iterable[Step]) -> Iterator[list[Cell]]:
     """Each step as a row of `COLUMNS`. Quantities are written as they were recorded, instants in UTC."""
     places = _Places()
-    return (_row(step, places) for step in steps)
+    told: LotSeen | None = None
+    cells: tuple[str, ...] = ()
+    for step in steps:
+        if step.lot is not told:
+            told = step.lot
+            cells = (told.lot, told.product, format(told.quantity, "f"), told.unit)
+        yield _row(step, cells, places)
 
 
-def _row(step: Step, places: _Places) -> list[Cell]:
-    lot = step.lot
+def _row(step: Step, lot: tuple[str, ...], places: _Places) -> list[Cell]:
     came, went = (step.other, None) if step.kind in ("received", "moved") else (None, step.other)
     reference, kind = _reference(step)
     arrival = step.move.arrival_c if step.move is not None and step.kind in ("received", "moved") else None
     return [
-        SCHEMA, CTE.get(step.kind, ""), step.kind, instant(step.at), lot.lot, lot.product, format(lot.quantity, "f"),
-        lot.unit, *places.here(step.space), *places.there(came), *places.there(went), lot.customer, kind,
-        reference, "" if arrival is None else arrival,
+        SCHEMA, CTE.get(step.kind, ""), step.kind, instant(step.at), *lot, *places.here(step.space),
+        *places.there(came), *places.there(went), step.lot.customer, kind, reference,
+        "" if arrival is None else arrival,
         step.hold.signed_name if step.hold is not None and step.kind != "held" else "",
         step.id, "; ".join(missing(step)),
     ]  # fmt: skip

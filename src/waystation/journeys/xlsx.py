@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from html import escape
 from itertools import chain, islice
 from typing import IO
@@ -54,8 +55,11 @@ def _sheet(archive: zipfile.ZipFile, number: int, columns: Sequence[str], rows: 
 
 
 def _cell(value: str | int | float) -> str:
-    if not isinstance(value, str):
-        return f"<c><v>{value!r}</v></c>"
+    return _text(value) if isinstance(value, str) else f"<c><v>{value!r}</v></c>"
+
+
+@lru_cache(maxsize=4096)  # most cells of a sheet say what another one said
+def _text(value: str) -> str:
     if not value:
         return "<c/>"
     if _ODD.search(value):

@@ -39,8 +39,8 @@ def instant(at: datetime) -> str:
     """RFC 3339 UTC with microseconds only when there are any: `2026-11-18T02:12:04Z`."""
     if at.tzinfo is None:
         raise ValueError("an instant needs a time zone")
-    text = at.astimezone(UTC).isoformat()
-    return text.removesuffix("+00:00") + "Z"
+    there = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return there.isoformat().removesuffix("+00:00") + "Z"
 
 
 def plain(value: Any) -> Any:
