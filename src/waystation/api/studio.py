@@ -83,6 +83,7 @@ def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str
         "supply_days": dict(found.tree.supply_days),
         "free_slots": dict(found.tree.slots),
         "needed_together": [{"hub": h, "groups": g, "per_year": rate} for h, g, rate in found.together()],
+        "planned_apart": found.drawn.apart,
         "unpriced": told.unpriced,
         "off_exact_law": told.off_law,
         "classes": [asdict(c) for c in told.classes],

@@ -54,7 +54,7 @@ def _kits(whole: Whole, asked: Sequence[Asked]) -> list[Kit]:
     lines = {(a.hub, a.site, a.group): a for a in asked}
     found = []
     for kit in whole.drawn.kits:
-        mine = [lines.get((kit.hub, kit.site, group)) for group in kit.groups]
+        mine = [lines.get((kit.hub, site, group)) for group, site in kit.lines]
         told = tuple(line for line in mine if line is not None)
         if len(told) == len(mine):
             found.append(Kit(told, kit.per_year))

@@ -13,7 +13,7 @@ from waystation.journeys.shelves import Shelf, look
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import BadInput
 from waystation.planning.rules.demand.needs import together
-from waystation.planning.rules.living.kits import Kit, kits
+from waystation.planning.rules.living.kits import Kit, apart, kits
 from waystation.planning.rules.living.redesign import DAYS_PER_YEAR, Design, Outcome, Stream, Terms, side_by_side
 from waystation.registry.models import Site
 from waystation.spares.models import Hub
@@ -30,6 +30,7 @@ class Network:
     held: tuple[tuple[str, str, int], ...]
     needs: tuple[Need, ...]
     kits: tuple[Kit, ...]
+    apart: int  # failures that took several groups, of which no site has all
 
 
 def network(by: Authority, *, now: datetime) -> Network:
@@ -54,7 +55,9 @@ def network_of(by: Authority, shelves: Sequence[Shelf], told: journey.Demand, *,
     counts: Counter[tuple[str, str]] = Counter()
     for need in told.needs:
         counts[need.region, need.family] += need.quantity
-    return Network(tuple(streams), _terms(shelves), ready, needs, kits(streams, together(told.needs), counts))
+    took = together(told.needs)
+    joint = kits(streams, took, counts)
+    return Network(tuple(streams), _terms(shelves), ready, needs, joint, apart(joint, took))
 
 
 def _streams(shelf: Shelf, mine: Sequence[Need], per_year: float) -> list[Stream]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from waystation.kernel.refusals import BadInput, NotReady
 from waystation.planning.rules.fleet import seen, waiting
-from waystation.planning.rules.living.kits import Kit, alone, kits
+from waystation.planning.rules.living.kits import Kit, alone, apart, kits
 from waystation.planning.rules.living.placing import Placing, Tree, curve, placed, problem_of
 from waystation.planning.rules.living.redesign import Stream, Terms
 from waystation.planning.rules.planner import lay
@@ -174,12 +174,44 @@ def test_cls_02_a_part_restored_too_late_counts_as_not_in_time() -> None:
 
 
 def test_siz_12_a_kit_is_as_frequent_as_its_rarest_line_and_no_need_is_counted_twice() -> None:
-    """Half of the fans and all of the pumps came together: the streams less the kits, and the kits, make the whole."""
+    """Half of the fans, nearly all pumps: the streams less the kits, and the kits, make the whole."""
     both = [*streams(6.0, 4.0), *streams(2.0, 3.0, "pump")]
-    found = kits(both, {("east", frozenset(("fan", "pump"))): 5}, {("east", "fan"): 10.0, ("east", "pump"): 5.0})
-    assert found == (Kit("alicante", "east", ("fan", "pump"), 2.0, 0.9),)
+    found = kits(both, {("east", frozenset(("fan", "pump"))): 5}, {("east", "fan"): 9.0, ("east", "pump"): 5.0})
+    assert found == (Kit("alicante", "east", ("fan", "pump"), 2.0 * 5.0 / 6.0, 0.9, ("alicante", "alicante")),)
     rest = {(s.hub, s.group): s.per_year for s in alone(both, found)}
-    assert rest == {("east", "fan"): 4.0, ("west", "fan"): 4.0, ("east", "pump"): 0.0, ("west", "pump"): 3.0}
+    both_east = found[0].per_year
+    assert rest == {
+        ("east", "fan"): 6.0 - both_east,
+        ("west", "fan"): 4.0,
+        ("east", "pump"): 2.0 - both_east,
+        ("west", "pump"): 3.0,
+    }
+
+
+def test_siz_12_a_line_of_which_nobody_knows_the_site_is_shared_by_the_sites_that_need_it() -> None:
+    """Pumps are asked of the hub by nobody in particular: they come with the fans of two sites, as these fail."""
+    fans = [Stream(site, "fan", rate, (("east", 0.9),), "east") for site, rate in (("alicante", 6.0), ("murcia", 2.0))]
+    every = [*fans, Stream("", "pump", 4.0, (("east", 1.0),), "east")]
+    took = {("east", frozenset(("fan", "pump"))): 5}
+    found = kits(every, took, {("east", "fan"): 9.0, ("east", "pump"): 5.0})
+    assert [(k.site, k.per_year, k.known_at) for k in found] == [
+        ("alicante", pytest.approx(4.0 * 5.0 / 6.0 * 0.75), ("alicante", "")),
+        ("murcia", pytest.approx(4.0 * 5.0 / 6.0 * 0.25), ("murcia", "")),
+    ]
+    assert sum(s.per_year for s in alone(every, found)) == pytest.approx(12.0 - 2.0 * 4.0 * 5.0 / 6.0)
+    assert apart(found, took) == 0
+    placed(every, [terms(), terms("pump", 60.0)], replace(tree(), class_of={"alicante": "A", "murcia": "A"},
+           tolerable_h={"alicante": 4.0, "murcia": 4.0}), {}, kits=found)  # fmt: skip
+
+
+def test_siz_12_what_no_site_has_together_is_told_and_not_planned_as_a_kit() -> None:
+    """Fans at one site, pumps at the other of a hub: two failures took both, and their lines stand one by one."""
+    here = [Stream("alicante", "fan", 6.0, (), "east"), Stream("murcia", "pump", 2.0, (), "east")]
+    took = {("east", frozenset(("fan", "pump"))): 2}
+    found = kits(here, took, {("east", "fan"): 10.0, ("east", "pump"): 5.0})
+    assert found == ()
+    assert apart(found, took) == 2
+    assert alone(here, found) == tuple(here)
 
 
 @settings(max_examples=40, deadline=None)
@@ -205,7 +237,7 @@ def test_siz_12_what_is_needed_together_is_stocked_together() -> None:
     """The same needs as kits hold more, and both lines; judged in time, one line alone restores nothing."""
     both = [*streams(8.0, 1.0), *streams(8.0, 1.0, "pump")]
     priced = [terms(), terms("pump", 60.0)]
-    joint = [Kit("alicante", "east", ("fan", "pump"), 8.0, 0.9)]
+    joint = [Kit("alicante", "east", ("fan", "pump"), 8.0, 0.9, ("alicante", "alicante"))]
     fans = {("east", "fan"): 9, ("centre", "fan"): 9}
     apart, together = placed(both, priced, tree(), {}), placed(both, priced, tree(), {"Fans": fans}, kits=joint)
     assert together.value > apart.value

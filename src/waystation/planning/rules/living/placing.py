@@ -151,8 +151,13 @@ def problem_of(
 
 def _priced(kits: Sequence[Kit], by_group: Collection[str]) -> list[Kit]:
     """The kits as far as their lines have a price; one line alone is no kit."""
-    found = [replace(k, groups=tuple(g for g in k.groups if g in by_group)) for k in kits]
-    return [k for k in found if len(k.groups) > 1]
+    found = []
+    for kit in kits:
+        kept = [(group, site) for group, site in kit.lines if group in by_group]
+        if len(kept) > 1:
+            groups, known_at = (tuple(names) for names in zip(*kept, strict=True))
+            found.append(replace(kit, groups=groups, known_at=known_at))
+    return found
 
 
 def _ratio(terms: Terms, used: Sequence[Stream], tree: Tree) -> float:
@@ -264,8 +269,8 @@ class _Judge:
         self.more = 0.0  # lines in time beyond the first of each kit, if every line were there
         reach = {(s.hub, s.site, s.group): s.reached_from(s.hub) for s in streams}
         for kit in _priced(kits, parts):
-            for group in kit.groups:
-                sooner = reach[kit.hub, kit.site, group] - kit.in_time
+            for group, site in kit.lines:
+                sooner = reach[kit.hub, site, group] - kit.in_time
                 self.in_time[parts[group], nodes[kit.hub]] -= kit.per_year * sooner
             self.more += kit.per_year * kit.in_time * (len(kit.groups) - 1)
             self.total -= kit.per_year * (len(kit.groups) - 1)
