@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -247,3 +248,13 @@ def test_siz_12_the_curve_marks_what_is_not_allowed_and_the_chosen_point() -> No
     assert drawn.count('class="stop"') == 24
     assert "style=" not in drawn
     assert ">0<" in drawn
+
+
+def test_siz_12_the_words_of_marks_that_lie_close_together_stand_below_each_other() -> None:
+    """Three stocks at nearly one price and share, low on the axis: each is read, none leaves the drawing."""
+    marks = [Mark(300.0 + n, 0.5 + n / 1000, f"stock {n}", n == 0) for n in range(3)]
+    drawn = str(attainment([(200.0, 0.5), (400.0, 0.9)], 200.0, marks, None, "said"))
+    heights = sorted(float(y) for y in re.findall(r'halo" x="[0-9.]+" y="([0-9.]+)"', drawn))
+    assert len(heights) == 3
+    assert all(b - a >= 15.0 for a, b in itertools.pairwise(heights))
+    assert heights[-1] <= 290.0

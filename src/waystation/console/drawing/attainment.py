@@ -13,7 +13,7 @@ from waystation.console.drawing.scale import Scale
 
 LEFT, RIGHT, TOP, FOOT = 48.0, 640.0, 20.0, 290.0
 STOPS = 24
-LABEL_W = 150.0
+LABEL_W, LINE = 150.0, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def attainment(
         format_html('<path class="p1" d="M{}"/>', line),
         _target(y, target),
         _stops(x, y, floor, points, most),
-        format_html_join("", "{}", ((_mark(x, y, m),) for m in marks)),
+        format_html_join("", "{}", ((_mark(x, y, m, at),) for m, at in zip(marks, _labels(y, marks), strict=True))),
     ]
     inner = format_html_join("", "{}", ((p,) for p in parts))
     return format_html('<svg class="fig" viewBox="0 0 720 326" role="group" aria-label="{}">{}</svg>', said, inner)
@@ -132,7 +132,17 @@ def _share_at(points: Sequence[tuple[float, float]], budget: float) -> float:
     return points[-1][1] if budget > points[-1][0] else points[0][1]
 
 
-def _mark(x: Scale, y: Scale, mark: Mark) -> SafeString:
+def _labels(y: Scale, marks: Sequence[Mark]) -> list[float]:
+    """The height of each mark's words, in the order of the marks: beside it, and below the words above."""
+    wanted = [y.clamp(mark.share) + (18.0 if mark.chosen else 4.0) for mark in marks]
+    found, last = list(wanted), -LINE
+    for n in sorted(range(len(marks)), key=lambda n: wanted[n]):
+        found[n] = last = max(wanted[n], last + LINE)
+    over = max(0.0, max(found, default=0.0) - FOOT + 4.0)
+    return [at - over for at in found]
+
+
+def _mark(x: Scale, y: Scale, mark: Mark, words_y: float) -> SafeString:
     at_x, at_y = x.clamp(mark.capital), y.clamp(mark.share)
     anchor, text_x = ("end", at_x - 9) if at_x + LABEL_W > RIGHT else ("start", at_x + 9)
     css = "f-ink" if mark.chosen else "f-surface st-ink"
@@ -140,6 +150,6 @@ def _mark(x: Scale, y: Scale, mark: Mark) -> SafeString:
     return format_html(
         '{}<circle class="{}" stroke-width="1.6" cx="{}" cy="{}" r="5"/>'
         '<text class="{} halo" x="{}" y="{}" text-anchor="{}">{}</text>',
-        *(line, css, at_x, at_y, "lb" if mark.chosen else "lb2", text_x, at_y + (18 if mark.chosen else 4), anchor),
+        *(line, css, at_x, at_y, "lb" if mark.chosen else "lb2", text_x, round(words_y, 1), anchor),
         mark.words,
     )
