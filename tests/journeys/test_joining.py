@@ -12,6 +12,7 @@ from django.test import Client
 
 from tests.conftest import START
 from tests.doors.fuzzing import of_one_site
+from tests.rooms.spares.network import a_hub, a_part, a_unit, the_site
 from tests.samples import a_profile, a_sensor, a_site, a_space
 from waystation.alarms.models import Alarm
 from waystation.incidents import actions, reviews
@@ -22,6 +23,7 @@ from waystation.kernel.refusals import NotFound
 from waystation.product.models import Consignment, Move, ProductHold
 from waystation.registry.models import Space
 from waystation.runbooks.models import Run
+from waystation.spares.models import Reservation, Round
 from waystation.telemetry.models import Excursion
 
 pytestmark = pytest.mark.django_db
@@ -112,6 +114,19 @@ def test_sec_06_nobody_writes_into_an_incident_that_they_do_not_see(door: str, s
     assert (reply.status_code, reply.json()["code"]) == (404, "incidents.unknown")
     assert not Move.objects.exists()
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("door", ["source", "units/{unit}/reserve", "break-glass"])
+def test_sec_06_no_unit_is_held_for_an_incident_of_another_site(door: str, system: Authority, signed_in: Any) -> None:
+    """Named with a site that is not its own it is said not to be there, and nothing is held or sourced."""
+    unit = a_unit("S-1", a_hub())
+    foreign: UUID = an_incident(system, a_space("malaga")).pk
+    sent = {"site_id": str(the_site().pk), "part_id": str(a_part().pk), "reason": "cold", "name": "INC-9"}
+    client = signed_in("supervisor")
+    reply = _post(client, f"/api/v1/spares/{door.format(unit=unit.pk)}", sent, foreign)
+    assert (reply.status_code, reply.json()["code"]) == (404, "incidents.link_not_here")
+    assert not Reservation.objects.exists()
+    assert not Round.objects.exists()
 
 
 def _post(client: Client, path: str, sent: dict[str, Any], incident: UUID) -> Any:

@@ -10,7 +10,7 @@ from django.db.models import Model
 from waystation.alarms.models import Alarm
 from waystation.incidents import actions
 from waystation.incidents import queries as incidents
-from waystation.incidents.models import IncidentLink
+from waystation.incidents.models import Incident, IncidentLink
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotFound
 from waystation.product.models import Move, ProductHold
@@ -40,6 +40,16 @@ def attach(by: Authority, key: UUID | str, kind: str, object_id: UUID, *, now: d
             "Name one of the incident's own site.",
         )
     return actions.attach(by, row.pk, kind, object_id, now=now)
+
+
+def demand_here(incident_id: UUID, site_id: UUID) -> None:
+    """Refuse an incident of another site. One that is on no record is of some other system, and nobody's secret."""
+    if Incident.objects.filter(pk=incident_id).exclude(site_id=site_id).exists():
+        raise NotFound(
+            "incidents.link_not_here",
+            f"There is no incident {incident_id} at that site.",
+            "Name one of the site that the part is for.",
+        )
 
 
 def _sites(kind: str, object_id: UUID) -> tuple[UUID | None, ...]:

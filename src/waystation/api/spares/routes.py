@@ -12,6 +12,7 @@ from ninja import Router, Status
 from waystation import wiring
 from waystation.api.auth import by
 from waystation.api.spares import shapes as s
+from waystation.journeys import joining
 from waystation.spares import papers, queries
 from waystation.spares.actions import desk, hold, orders, returns, setup, sourcing, stock, travel
 
@@ -77,6 +78,7 @@ def candidates(request: HttpRequest, incident_id: UUID) -> Any:
 @router.post("/source", response=s.SourcedOut)
 def source(request: HttpRequest, body: s.NeedIn) -> Any:
     """Find and hold what restores service, with label and task."""
+    joining.demand_here(body.incident_id, body.site_id)
     values = body.dict() | {"runs": tuple(map(tuple, body.runs))}
     return sourcing.source(by(request), sourcing.Need(**values), now=_now())
 
@@ -134,6 +136,7 @@ def found(request: HttpRequest, key: UUID, body: s.ToHub) -> Any:
 @router.post("/units/{key}/reserve", response=s.ReservationOut)
 def reserve(request: HttpRequest, key: UUID, body: s.ForIncident) -> Any:
     """Hold one unit for an incident."""
+    joining.demand_here(body.incident_id, body.site_id)
     return hold.reserve(by(request), key, body.incident_id, now=_now(), site_id=body.site_id, incident_name=body.name)
 
 
@@ -146,6 +149,7 @@ def release(request: HttpRequest, key: UUID, body: s.Words) -> Any:
 @router.post("/reservations/{key}/take-over", response=s.ReservationOut)
 def take_over(request: HttpRequest, key: UUID, body: s.ForIncident) -> Any:
     """Take a reserved unit for another incident, with a reason that stays."""
+    joining.demand_here(body.incident_id, body.site_id)
     return hold.take_over(
         by(request), key, body.incident_id, reason=body.reason, now=_now(), site_id=body.site_id, name=body.name
     )
@@ -154,6 +158,7 @@ def take_over(request: HttpRequest, key: UUID, body: s.ForIncident) -> Any:
 @router.post("/break-glass", response=Made)
 def break_glass(request: HttpRequest, body: s.ForIncident) -> Made:
     """Open the break-glass lane for one incident."""
+    joining.demand_here(body.incident_id, body.site_id)
     row = stock.release_break_glass(by(request), body.incident_id, reason=body.reason, now=_now(), site_id=body.site_id)
     return {"id": row.pk}
 
