@@ -17,6 +17,7 @@ from waystation.evidence import beats
 from waystation.journeys import doctor
 from waystation.kernel.clock import FastClock
 from waystation.worker.loops import AGAIN_S, Loop, run_once, turn
+from waystation.worker.work import all_loops
 
 HOLDER = "test"
 
@@ -89,18 +90,28 @@ def test_qal_11_a_vital_loop_is_late_when_it_missed_its_turn() -> None:
     assert beats.alive_at({}) is None
 
 
-def test_qal_11_a_watch_whose_look_fails_looks_again(clock: FastClock, caplog: pytest.LogCaptureFixture) -> None:
-    """From outside and from the supervisor: it says that it failed, and finds what is wrong at the next look."""
-    told: list[silence.Said] = []
-    answers = iter([RuntimeError("a transport nobody tried"), ["the worker has never run"]])
+def test_qal_11_what_looks_on_for_the_owner_is_started_again_when_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    """After a thread that ended another one looks, and it is said; one that lives stays."""
+    over, looked = threading.Event(), threading.Event()
 
     def look() -> list[str]:
-        found = next(answers)
-        if isinstance(found, Exception):
-            raise found
-        return found  # type: ignore[return-value]
+        looked.set()
+        return []
 
-    guard = last_gasp.Guard(look, lambda said: not told.append(said), silence.Silence(0), every_s=0)
-    guard.run(Steps(clock, 3))
-    assert [said.subject for said in told] == [silence.SUBJECT]
-    assert [r.getMessage() for r in caplog.records] == ["a look failed; the next one is made all the same"]
+    guard = last_gasp.Guard(look, lambda _: True, silence.Silence(60), every_s=0.01)
+    ended = threading.Thread(target=int)
+    ended.start()
+    ended.join()
+    looking = guard.watched(over, ended)
+    assert guard.watched(over, looking) is looking
+    assert looked.wait(10)
+    over.set()
+    looking.join()
+    assert capsys.readouterr().err.count("it is started again") == 1
+
+
+@pytest.mark.django_db
+def test_qal_11_each_vital_loop_may_take_as_long_as_it_waits_between_rounds() -> None:
+    """What the worker runs and what its silence is measured by say the same."""
+    every = {loop.name: timedelta(seconds=int(loop.every_s)) for loop in all_loops()}
+    assert {name: every[name] for name in beats.VITAL} == beats.VITAL

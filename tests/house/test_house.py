@@ -19,7 +19,7 @@ from waystation import wiring
 from waystation.cli.main import COMMANDS, module_of
 
 SOURCE = ROOT / "src" / "waystation"
-MAX_FILE, MAX_FUNCTION, MEDIAN_FUNCTION, MAX_BROAD_EXCEPTS = 500, 60, 10, 5
+MAX_FILE, MAX_FUNCTION, MEDIAN_FUNCTION, MAX_BROAD_EXCEPTS = 500, 60, 10, 4
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "manager", "managers"}
 # what the words of the house replace: the banned synonym and the word to use
 BANNED_WORDS = {

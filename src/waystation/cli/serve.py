@@ -202,7 +202,8 @@ def supervise(commands: dict[str, list[str]], guard: last_gasp.Guard | None = No
 
     When this process dies, however it does, the parts end with it.
 
-    `guard` looks on from a thread of its own and tells the platform's owner when nothing can be recorded.
+    `guard` looks on from a thread of its own, which is started again like the processes, and tells the platform's owner
+    when nothing can be recorded.
     """
     stopping = False
 
@@ -215,10 +216,10 @@ def supervise(commands: dict[str, list[str]], guard: last_gasp.Guard | None = No
     lifeline = Lifeline()
     parts = {name: lifeline.start(command) for name, command in commands.items()}
     over = threading.Event()
-    if guard is not None:
-        threading.Thread(target=guard.run, args=(over,), daemon=True).start()
+    looking = None
     deaths = dict.fromkeys(commands, 0)
     while not stopping:
+        looking = guard.watched(over, looking) if guard is not None else None
         time.sleep(0.2)
         for name, part in parts.items():
             if part.poll() is None or stopping:

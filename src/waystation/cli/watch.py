@@ -9,6 +9,7 @@ import smtplib
 import subprocess
 import sys
 import threading
+import time
 from email.message import EmailMessage
 from types import FrameType
 from urllib.parse import urlsplit
@@ -48,7 +49,9 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(number, stop)
     state = silence.Silence(args.silent_after, args.repeat)
     print(f"watching {args.url} every {args.every:g} s", flush=True)
-    silence.keep_looking(lambda now_s: look(args, state, now_s), args.every, over)
+    while not over.is_set():
+        look(args, state, time.monotonic())
+        over.wait(args.every)
     return 0
 
 

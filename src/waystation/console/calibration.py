@@ -42,7 +42,7 @@ def calibration(request: HttpRequest) -> HttpResponse:
         "all": reduce(calibrations.Adherence.plus, rows) if rows else None,
         "page": page,
         "rows": [(lines[one.site_id], one, one.due_in_days(now)) for one in page],
-        "checks": calibrations.checks_seen(by),
+        "checks": calibrations.checks(by),
         "undecided": calibrations.undecided(by),
         "look_days": LOOK.days,
         "may_check": bool(by.grants.get("telemetry.calibrate")),

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from waystation.evidence.models import LoopBeat
 
-# without these nobody is warned; how long each may take from one round to the next
+# without these nobody is warned; whole seconds that each waits between its rounds
 VITAL = {
     "judge": timedelta(0),
     "outbox": timedelta(seconds=1),

@@ -22,6 +22,7 @@ class Row(models.Model):
     _read: Mapping[str, Any] | None = None
     beside: ClassVar[frozenset[str]] = frozenset()  # columns that are no record, such as a lease; no digest holds them
     personal: ClassVar[Mapping[str, str]] = {}  # columns about a person, each with the column that names the person
+    FIELDS: ClassVar[tuple[str, ...]] = ()  # what a form of the row shows and writes
     is_derived: ClassVar[bool] = False  # worked out from readings and entries, which say it again: no entry names it
 
     class Meta:
@@ -52,6 +53,11 @@ class Row(models.Model):
 
     def _recorded(self) -> list[models.Field[Any, Any]]:
         return [f for f in self._meta.concrete_fields if f.attname not in self.beside]
+
+    @property
+    def fields_digest(self) -> str:
+        """SHA-256 of what a form of the row shows: whoever sends the form again says what it overwrites."""
+        return digest({name: plain(getattr(self, name)) for name in self.FIELDS})
 
     def digest_before(self) -> str:
         """SHA-256 of the row as it was read; empty for a new one. JSON columns are replaced, never changed in place."""

@@ -6,7 +6,6 @@ from django.db import models
 
 from waystation.evidence.rows import Row, state_field
 from waystation.kernel import states
-from waystation.kernel.canonical import digest
 from waystation.registry.models import Device, Network, Site, Space
 
 
@@ -145,11 +144,6 @@ class Review(Row):
     def name(self) -> str:
         """What it is about: INC-12, or the excursion of a space."""
         return self.incident.name if self.incident is not None else f"excursion, {self.space}"
-
-    @property
-    def fields_digest(self) -> str:
-        """What a form of it showed."""
-        return digest({name: getattr(self, name) for name in self.FIELDS})
 
 
 class ReviewAction(Row):

@@ -14,7 +14,7 @@ from datetime import datetime
 from waystation.journeys.placing import Whole, place
 from waystation.kernel.authority import Authority
 from waystation.planning.rules.living.kits import alone
-from waystation.planning.rules.living.playing import Asked, Group, Kit, Played, Source, Storms, play
+from waystation.planning.rules.living.playing import Asked, Group, KitAsked, Played, Source, Storms, play
 from waystation.planning.rules.living.redesign import Stream
 from waystation.spares.rules.hours import NEVER
 
@@ -49,7 +49,7 @@ def certificate(by: Authority, *, now: datetime, budget: float | None = None, se
     return Certificate(whole, lone, stormy, STORMS, inside, max(0.0, every - inside))
 
 
-def _kits(whole: Whole, asked: Sequence[Asked]) -> list[Kit]:
+def _kits(whole: Whole, asked: Sequence[Asked]) -> list[KitAsked]:
     """What sites need together, where every line has its ways."""
     lines = {(a.hub, a.site, a.group): a for a in asked}
     found = []
@@ -57,7 +57,7 @@ def _kits(whole: Whole, asked: Sequence[Asked]) -> list[Kit]:
         mine = [lines.get((kit.hub, site, group)) for group, site in kit.lines]
         told = tuple(line for line in mine if line is not None)
         if len(told) == len(mine):
-            found.append(Kit(told, kit.per_year))
+            found.append(KitAsked(told, kit.per_year))
     return found
 
 

@@ -52,8 +52,7 @@ class Replayed:
 
 def spaces_for(by: Authority, profile: ProductProfile, of: UUID | None = None) -> list[Space]:
     """The spaces that a profile would judge: those under another edition of its code, or under the profile `of`."""
-    if not by.grants.get("registry.read"):
-        by.require("registry.read")
+    by.require_somewhere("registry.read")
     rows = Space.objects.filter(profile__isnull=False, site__in=registry.sites(by)).exclude(profile=profile)
     rows = rows.filter(profile_id=of) if of else rows.filter(profile__code=profile.code)
     return list(rows.select_related("site", "profile").order_by("site__name", "name"))

@@ -62,6 +62,11 @@ class Authority:
             self._who_may(permission, elsewhere),
         )
 
+    def require_somewhere(self, permission: str) -> None:
+        """Raise NotAllowed unless the permission is held at one site at least; what is shown is by its sites."""
+        if not self.grants.get(permission):
+            self.require(permission)
+
     def _who_may(self, permission: str, elsewhere: bool) -> str:
         if elsewhere:
             return "Ask somebody whose role holds at this site, or an administrator to widen yours."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.db import models
 
 from waystation.evidence.rows import Row
-from waystation.kernel.canonical import digest
 from waystation.registry.models import ProductProfile, Space
 
 OPEN = models.Q(state="open")
@@ -91,11 +90,6 @@ class Deviation(Row):
     written_by = models.JSONField(default=list, blank=True)  # ids as text of who wrote any of it
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.UUIDField(null=True, blank=True)
-
-    @property
-    def fields_digest(self) -> str:
-        """What a form of it showed."""
-        return digest({name: getattr(self, name) for name in self.FIELDS})
 
 
 class Move(Row):

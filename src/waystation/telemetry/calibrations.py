@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotFound
@@ -101,28 +101,22 @@ def _covered_s(rows: Sequence[Calibration], start: datetime, end: datetime) -> f
     return total
 
 
-def checks(sensor_ids: Collection[UUID] | None = None, most: int = 200) -> list[ProbeCheck]:
-    """What was found of probes, newest first; with `sensor_ids` only of probes that these sensors ever read through."""
-    rows = ProbeCheck.objects.order_by("-checked_at", "-recorded_at")
-    if sensor_ids is not None:
-        serials = Calibration.objects.filter(sensor_id__in=list(sensor_ids)).values("probe_serial")
-        rows = rows.filter(probe_serial__in=serials)
-    return list(rows[:most])
-
-
-def checks_seen(by: Authority, most: int = 200) -> list[ProbeCheck]:
+def checks(by: Authority, most: int = 200) -> list[ProbeCheck]:
     """What was found of probes that ever read at a site that this principal may see, newest first."""
-    serials = Calibration.objects.filter(sensor__site__in=sites(by)).values("probe_serial")
-    return list(ProbeCheck.objects.filter(probe_serial__in=serials).order_by("-checked_at", "-recorded_at")[:most])
+    return list(_checks(by)[:most])
 
 
-def check_seen(by: Authority, check_id: UUID) -> ProbeCheck:
+def check(by: Authority, check_id: UUID) -> ProbeCheck:
     """One check of such a probe."""
-    serials = Calibration.objects.filter(sensor__site__in=sites(by)).values("probe_serial")
-    row = ProbeCheck.objects.filter(pk=check_id, probe_serial__in=serials).first()
+    row = _checks(by).filter(pk=check_id).first()
     if row is None:
         raise NotFound("telemetry.check_unknown", f"There is no check {check_id}.", "Open Calibration to see them.")
     return row
+
+
+def _checks(by: Authority) -> QuerySet[ProbeCheck]:
+    serials = Calibration.objects.filter(sensor__site__in=sites(by)).values("probe_serial")
+    return ProbeCheck.objects.filter(probe_serial__in=serials).order_by("-checked_at", "-recorded_at")
 
 
 def doubts_of(check_ids: Collection[UUID]) -> list[Doubt]:

@@ -200,8 +200,12 @@ def test_siz_12_a_line_of_which_nobody_knows_the_site_is_shared_by_the_sites_tha
     ]
     assert sum(s.per_year for s in alone(every, found)) == pytest.approx(12.0 - 2.0 * 4.0 * 5.0 / 6.0)
     assert apart(found, took) == 0
-    placed(every, [terms(), terms("pump", 60.0)], replace(tree(), class_of={"alicante": "A", "murcia": "A"},
-           tolerable_h={"alicante": 4.0, "murcia": 4.0}), {}, kits=found)  # fmt: skip
+    here = replace(
+        tree(), class_of=dict.fromkeys(("alicante", "murcia"), "A"), tolerable_h={"alicante": 4.0, "murcia": 4.0}
+    )
+    told = placed(every, [terms(), terms("pump", 60.0)], here, {}, kits=found)
+    assert told.classes[0].reached >= 0.9 - 1e-9
+    assert units(told)[1] > 0 < units(told, "pump")[1]
 
 
 def test_siz_12_what_no_site_has_together_is_told_and_not_planned_as_a_kit() -> None:

@@ -13,7 +13,7 @@ from tests.rooms.planning.oracles import poisson_law
 from waystation.kernel.refusals import BadInput
 from waystation.planning.rules.exact import exact
 from waystation.planning.rules.fleet import fleet
-from waystation.planning.rules.living.playing import HOW, Asked, Group, Kit, Played, Source, Storms, play
+from waystation.planning.rules.living.playing import HOW, Asked, Group, KitAsked, Played, Source, Storms, play
 
 RATES = {"east": 14.0, "west": 9.0}
 DAYS_TO = {"east": 5.0, "west": 9.0}
@@ -125,13 +125,13 @@ def test_siz_12_a_site_that_nothing_reaches_is_never_restored_and_says_so() -> N
     assert found.mttr_h.mean == pytest.approx(2.0, abs=0.5)
 
 
-def a_kit(per_year: float = 12.0) -> Kit:
+def a_kit(per_year: float = 12.0) -> KitAsked:
     """A fan and a pump at once, at a site that the centre itself serves."""
     way = (Source("centre", (2.0,)),)
-    return Kit(tuple(Asked("site", g, 0.0, 20, "centre", 4.0, way) for g in ("fan", "pump")), per_year)
+    return KitAsked(tuple(Asked("site", g, 0.0, 20, "centre", 4.0, way) for g in ("fan", "pump")), per_year)
 
 
-def in_kits(fans: int, pumps: int, kits: list[Kit], rows: list[Asked] | None = None) -> Played:
+def in_kits(fans: int, pumps: int, kits: list[KitAsked], rows: list[Asked] | None = None) -> Played:
     """Both groups held at the centre."""
     held = {("centre", "fan"): fans, ("centre", "pump"): pumps}
     groups = [GROUP, Group("pump", (45.0,))]

@@ -38,8 +38,18 @@ class Guard:
 
     def run(self, over: threading.Event) -> None:
         """Look until it is over; first when the platform had time to start."""
-        over.wait(self.every_s)
-        silence.keep_looking(self.step, self.every_s, over)
+        while not over.wait(self.every_s):
+            self.step(time.monotonic())
+
+    def watched(self, over: threading.Event, by: threading.Thread | None = None) -> threading.Thread:
+        """The thread that looks: `by`, or where there is none, or it ended before its time, another one."""
+        if by is not None and by.is_alive():
+            return by
+        if by is not None:
+            print("what looks on for the platform's owner ended; it is started again", file=sys.stderr, flush=True)
+        made = threading.Thread(target=self.run, args=(over,), daemon=True)
+        made.start()
+        return made
 
 
 def guard_of(url: str) -> Guard:

@@ -6,18 +6,13 @@ Needs neither Django nor a database; the outside watch and the supervisor's last
 from __future__ import annotations
 
 import json
-import logging
 import ssl
-import threading
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any
 
-log = logging.getLogger("waystation.watch")
 SUBJECT = "Waystation cannot record: treat all sites as unmonitored"
 BACK = "Waystation records again"
 REPEAT_S = 3600.0
@@ -78,16 +73,6 @@ def _back(lasted_s: float) -> Said:
         f"The platform records again, after {lasted_s:.0f} s.\n\nReadings of that time arrive late; look at the gaps.\n"
     )
     return Said(BACK, body)
-
-
-def keep_looking(look: Callable[[float], object], every_s: float, over: threading.Event) -> None:
-    """Look until it is over. A look that fails is logged, and the next one is made all the same."""
-    while not over.is_set():
-        try:
-            look(time.monotonic())
-        except Exception:  # because a watch that ended would be silent for ever
-            log.exception("a look failed; the next one is made all the same")
-        over.wait(every_s)
 
 
 def ask(url: str, silent_after_s: float, timeout_s: float = 10.0, *, own: bool = False) -> list[str]:

@@ -89,8 +89,7 @@ def write(by: Authority, body: bytes, names: Names, *, precision: str, now: date
 
 def prepare(by: Authority, body: bytes, names: Names, *, precision: str, now: datetime) -> Prepared:
     """Read and place every line; the caller appends the frames, alone or with those of others."""
-    if not by.grants.get("telemetry.ingest"):
-        by.require("telemetry.ingest")
+    by.require_somewhere("telemetry.ingest")
     if len(body) > MOST_BYTES:
         raise too_large(len(body))
     if precision not in PRECISIONS:

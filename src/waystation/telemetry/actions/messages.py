@@ -42,8 +42,7 @@ def take(
 
     Raises Unavailable when nothing can be stored: then none of them may be acknowledged.
     """
-    if not by.grants.get("telemetry.ingest"):
-        by.require("telemetry.ingest")
+    by.require_somewhere("telemetry.ingest")
     now_us = round(now.timestamp() * 1e6)
     points: dict[str, list[Point]] = {}
     errors: list[LineError] = []

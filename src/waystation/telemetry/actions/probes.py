@@ -140,8 +140,7 @@ def check_probe(
     for each sensor and wearing. A wearing that still runs stays in doubt until another certificate is bound. Times
     under a certificate of the check's day or later are not doubted: it was written after the probe was put right.
     """
-    if not by.grants.get("telemetry.calibrate"):
-        by.require("telemetry.calibrate")
+    by.require_somewhere("telemetry.calibrate")
     _figures(as_found_c, tolerance_c, checked_at, now)
     serial, named = _named(probe_serial), _named(report)
     with transaction.atomic():

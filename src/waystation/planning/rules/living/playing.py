@@ -58,7 +58,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Kit:
+class KitAsked:
     """Needs a year of a unit of each line at once, at one site; what the lines need alone is not in it."""
 
     lines: tuple[Asked, ...]
@@ -122,7 +122,7 @@ def play(
     days_to: Mapping[str, float],
     stocks: Mapping[str, Mapping[tuple[str, str], int]],
     *,
-    kits: Sequence[Kit] = (),
+    kits: Sequence[KitAsked] = (),
     storms: Storms | None = None,
     seed: int = 1,
 ) -> tuple[Played, ...]:
@@ -147,7 +147,7 @@ def play(
 
 def _drawn(
     rng: np.random.Generator,
-    needs: tuple[Sequence[Asked], Sequence[Kit]],
+    needs: tuple[Sequence[Asked], Sequence[KitAsked]],
     groups: Sequence[Group],
     years: float,
     storms: Storms | None,
