@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.rooms.planning.oracles import poisson_law
 from waystation.kernel.refusals import BadInput
-from waystation.planning.rules.explain import at_nodes, at_sites
+from waystation.planning.rules.explain import at_nodes, at_sites, of_all
 from waystation.planning.rules.fleet import seen
 from waystation.planning.rules.planner import lay, plan, reached
 from waystation.planning.rules.problem import HOURS_PER_YEAR, Problem, read
@@ -69,6 +69,7 @@ def test_siz_12_a_class_is_kept_with_every_line_of_a_kit_by_the_exact_law(
     assert found.stock is not None
     stock = tuple(int(n) for n in found.stock[:, 0])
     told = reached(found, problem, problem.targets[0])
+    assert of_all(found, problem, "fill_rate") == pytest.approx(told)
     assert target - 1e-9 <= told <= share(kits, fan, board, stock) + 1e-9
     tried = []
     given_ = lay(problem).fleet

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from waystation.kernel.refusals import BadInput, Refusal
-from waystation.planning.rules.explain import at_nodes, at_sites, held, mean_wait_h
+from waystation.planning.rules.explain import at_nodes, at_sites, held, of_all
 from waystation.planning.rules.fleet import seen, waiting
 from waystation.planning.rules.planner import Plan, lay, limits_of, plan, reached, target_limit
 from waystation.planning.rules.problem import HOURS_PER_YEAR, MEASURES, Problem, TargetGiven, read
@@ -168,9 +168,10 @@ def test_nodes_add_up_to_the_plan() -> None:
 
 def test_hours_waited_are_backorders_over_demand() -> None:
     """Little's law over all twelve failures a year."""
-    found = plan(_problem())
-    assert mean_wait_h(found) == pytest.approx(found.value / 12 * HOURS_PER_YEAR)
-    assert mean_wait_h(plan(_problem(demand=[]))) is None
+    problem = _problem()
+    assert of_all(plan(problem), problem, "mean_wait_h") == pytest.approx(plan(problem).value / 12 * HOURS_PER_YEAR)
+    bare = _problem(demand=[])
+    assert of_all(plan(bare), bare, "mean_wait_h") is None
 
 
 def test_hub_03_service_in_time_is_the_fill_of_the_node_weighted_by_the_sites_demand() -> None:

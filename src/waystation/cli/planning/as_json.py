@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from waystation.planning.rules.attainment import Attainment
-from waystation.planning.rules.explain import at_nodes, at_sites, held, mean_wait_h
+from waystation.planning.rules.explain import at_nodes, at_sites, held, of_all
 from waystation.planning.rules.fleet import waiting
 from waystation.planning.rules.planner import Plan, reached
 from waystation.planning.rules.problem import Problem
@@ -33,8 +33,8 @@ def plan_document(plan: Plan, problem: Problem, given: Mapping[str, Any]) -> dic
         "budget": problem.budget,
         **_money(plan, problem),
         "backorders": _backorders(plan),
-        "mean_wait_h": mean_wait_h(plan),
-        "fill_rate": _fill_rate(plan),
+        "mean_wait_h": of_all(plan, problem, "mean_wait_h"),
+        "fill_rate": of_all(plan, problem, "fill_rate"),
         "lower_bound": plan.bound if np.isfinite(plan.bound) else None,
         "gap": plan.gap if has else None,
         "conflict": list(plan.conflict),
@@ -71,12 +71,6 @@ def _money(plan: Plan, problem: Problem) -> dict[str, Any]:
 
 def _backorders(plan: Plan) -> float | None:
     return None if plan.seen is None else float(waiting(plan.laid.fleet, plan.seen.ebo).sum())
-
-
-def _fill_rate(plan: Plan) -> float | None:
-    given = plan.laid.fleet
-    total = float(given.rate.sum())
-    return None if plan.seen is None or total <= 0.0 else float((given.rate * plan.seen.fill).sum()) / total
 
 
 def _targets(plan: Plan, problem: Problem) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def _none(told: Mapping[str, Any]) -> list[str]:
 def _service(told: Mapping[str, Any]) -> str:
     if told["mean_wait_h"] is None:
         return "; there is no demand"
-    return f"; {told['mean_wait_h']:.3g} h for a demand, {told['fill_rate']:.1%} met at once"
+    return f"; {told['mean_wait_h']:.3g} h for a need, {told['fill_rate']:.1%} met at once"
 
 
 def _certificate(told: Mapping[str, Any]) -> list[str]:

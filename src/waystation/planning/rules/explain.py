@@ -8,8 +8,8 @@ import numpy as np
 
 from waystation.planning.rules.counts import Array
 from waystation.planning.rules.fleet import seen, waiting
-from waystation.planning.rules.planner import Plan
-from waystation.planning.rules.problem import HOURS_PER_YEAR, Problem
+from waystation.planning.rules.planner import Plan, reached
+from waystation.planning.rules.problem import Measure, Problem, TargetGiven
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +170,8 @@ def _in_time(plan: Plan, site: int, node: int, within: bool) -> float | None:
     return max(0.0, met - more) / (sum(rates.values()) - more)
 
 
-def mean_wait_h(plan: Plan) -> float | None:
-    """Hours that a unit is waited for on average; None without demand or plan."""
-    total = float(plan.laid.fleet.rate.sum())
-    if plan.seen is None or total <= 0.0:
+def of_all(plan: Plan, problem: Problem, measure: Measure) -> float | None:
+    """What the plan reaches of a measure over every need; None without demand or plan."""
+    if plan.seen is None or not plan.laid.fleet.rate.any():
         return None
-    return float(waiting(plan.laid.fleet, plan.seen.ebo).sum()) / total * HOURS_PER_YEAR
+    return reached(plan, problem, TargetGiven(measure, 0.0, None, None, None))
