@@ -104,7 +104,7 @@ def write(
             raise Conflict(
                 "incidents.review_written",
                 "Somebody else wrote this review since you opened it.",
-                "Keep your text, open the review again, and add to what stands there.",
+                "Go back to copy what you wrote, then open the review anew and add it to what stands there.",
             )
         for name, text in changed.items():
             setattr(row, name, text)
