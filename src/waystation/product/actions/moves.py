@@ -174,7 +174,7 @@ def write_deviation(
                 raise Conflict(
                     "product.deviation_written",
                     "Somebody else wrote this deviation since you opened it.",
-                    "Keep your text, open the deviations again, and add to what stands there.",
+                    "Go back to copy what you wrote, then open the deviations anew and add it to what stands there.",
                 )
             row.written_by = sorted({*row.written_by, str(by.principal_id)})
         record([row], entry=NewEntry("product.deviation_written", row.pk, by, now, row.space.site_id))
