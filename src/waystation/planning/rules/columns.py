@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from waystation.planning.rules.counts import Array
-from waystation.planning.rules.fleet import Fleet, Whole, seen
+from waystation.planning.rules.fleet import Fleet, Seen, Whole, seen
+from waystation.planning.rules.laterals.search import Lending
 from waystation.planning.rules.master import Master
-from waystation.planning.rules.prices import Prices, priced
+from waystation.planning.rules.prices import Priced, Prices, priced
 
 Objective = Literal["money", "waiting"]
 MOST_ROUNDS = 80
@@ -35,9 +36,11 @@ class Limit:
     reward: Array
     most: float
 
-    def used(self, stock: Whole, ebo: Array, fill: Array) -> Array:
-        """(P,): what each part uses of the limit."""
-        return np.asarray((self.unit * stock + self.charge * ebo - self.reward * fill).sum(axis=1))
+    def used(self, stock: Whole, ebo: Array, fill: Array, parts: Whole | None = None) -> Array:
+        """What each part uses of the limit; of all parts, or of those whose stock (len(parts), N) is given."""
+        at = slice(None) if parts is None else parts
+        held, short, met = self.unit[at] * stock, self.charge[at] * ebo, self.reward[at] * fill
+        return np.asarray((held + short - met).sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -76,15 +79,16 @@ def constrained(
     given: Fleet, objective: Objective, limits: Sequence[Limit], may_go_on: Callable[[], bool] = lambda: True
 ) -> Constrained:
     """The cheapest plan (or the one of least waiting) within all limits."""
-    search = _Search(given, objective, limits)
+    model: Model = Lending(given, may_go_on) if given.lenders else _Alone(given)
+    search = _Search(model, objective, limits)
     search.generate(may_go_on)
     if search.missed() and may_go_on():
-        fitting = _Search(given, "nothing", limits)
+        fitting = _Search(model, "nothing", limits)
         fitting.generate(may_go_on)
         if fitting.missed() and given.noticed > RARELY:  # units that are hardly ever needed may reach a sharp target
             return constrained(replace(given, noticed=RARELY), objective, limits, may_go_on)
         if fitting.missed() and may_go_on():
-            return _clash(given, limits, search, may_go_on)
+            return _clash(model, limits, search, may_go_on)
         search.take(fitting)
         search.generate(may_go_on)
     if search.missed():
@@ -100,28 +104,55 @@ def constrained(
     return Constrained(status, stock, value, min(search.bound, value), rounds=search.rounds)
 
 
-def _clash(given: Fleet, limits: Sequence[Limit], search: _Search, may_go_on: Callable[[], bool]) -> Constrained:
-    named = _smallest_conflict(given, limits, may_go_on)
+def _clash(model: Model, limits: Sequence[Limit], search: _Search, may_go_on: Callable[[], bool]) -> Constrained:
+    named = _smallest_conflict(model, limits, may_go_on)
     return Constrained("infeasible", None, np.inf, search.bound, named, search.rounds)
 
 
-def _smallest_conflict(given: Fleet, limits: Sequence[Limit], may_go_on: Callable[[], bool]) -> tuple[str, ...]:
+def _smallest_conflict(model: Model, limits: Sequence[Limit], may_go_on: Callable[[], bool]) -> tuple[str, ...]:
     """Limits that clash and none of which can be left out: one is dropped if the rest still clash."""
     kept = list(limits)
     for limit in list(limits):
         rest = [other for other in kept if other is not limit]
-        search = _Search(given, "nothing", rest)
+        search = _Search(model, "nothing", rest)
         search.generate(may_go_on)
         if search.missed() and rest:
             kept = rest
     return tuple(limit.name for limit in kept)
 
 
+class Model(Protocol):
+    """What stocks do, and the best of each part at given prices."""
+
+    @property
+    def given(self) -> Fleet:
+        """The parts and nodes."""
+
+    def look(self, parts: Whole, stock: Whole) -> Seen:
+        """What the stocks (len(parts), N) of some parts do."""
+
+    def priced(self, prices: Prices) -> Priced:
+        """A stock of every part, and what none of its stocks is below."""
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """Every hub serves its own customers alone."""
+
+    given: Fleet
+
+    def look(self, parts: Whole, stock: Whole) -> Seen:
+        return seen(self.given, parts, stock)
+
+    def priced(self, prices: Prices) -> Priced:
+        return priced(self.given, prices)
+
+
 @dataclass
 class _Search:
     """The columns so far, the master problem over them, and the best bound that pricing has proven."""
 
-    given: Fleet
+    model: Model
     objective: Literal["money", "waiting", "nothing"]
     limits: Sequence[Limit]
     bound: float = -np.inf
@@ -131,6 +162,7 @@ class _Search:
     _parts: list[Whole] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.given = self.model.given
         self._unit, self._waits = money(self.given), at_customers(self.given)
         self.master = Master(self.given.parts, [limit.most for limit in self.limits])
         everyone = np.arange(self.given.parts)
@@ -145,10 +177,10 @@ class _Search:
             duals, wages = self.master.solve()
             if self.objective == "nothing" and not self.missed():
                 return
-            found = priced(self.given, self._prices(duals))
+            found = self.model.priced(self._prices(duals))
             proven = float(found.least.sum()) - float(np.dot(duals, [limit.most for limit in self.limits]))
             self.bound = max(self.bound, proven)
-            better = found.least < wages - 1e-9 * np.maximum(1.0, np.abs(wages))
+            better = found.value < wages - 1e-9 * np.maximum(1.0, np.abs(wages))
             if not better.any() or self.master.value() - self.bound <= CLOSE * max(1e-9, abs(self.master.value())) / 4:
                 return
             if not may_go_on():
@@ -181,21 +213,19 @@ class _Search:
         return Prices(unit, charge, reward)
 
     def _add(self, parts: Whole, stock: Whole) -> None:
-        whole = np.zeros((self.given.parts, len(self.given.parent)), dtype=np.int64)
-        whole[parts] = stock
-        at = seen(self.given, np.arange(self.given.parts), whole)
-        used = np.stack([limit.used(whole, at.ebo, at.fill) for limit in self.limits]) if self.limits else None
-        rows = used[:, parts] if used is not None else np.zeros((0, len(parts)))
-        self.master.add(parts, self._costs(whole, at.ebo)[parts], rows)
+        at = self.model.look(parts, stock)
+        rows = [limit.used(stock, at.ebo, at.fill, parts) for limit in self.limits]
+        used = np.stack(rows) if rows else np.zeros((0, len(parts)))
+        self.master.add(parts, self._costs(parts, stock, at.ebo), used)
         self._parts.append(parts)
         self._stocks.append(stock)
 
-    def _costs(self, stock: Whole, ebo: Array) -> Array:
+    def _costs(self, parts: Whole, stock: Whole, ebo: Array) -> Array:
         if self.objective == "money":
-            return np.asarray((self._unit * stock).sum(axis=1))
+            return np.asarray((self._unit[parts] * stock).sum(axis=1))
         if self.objective == "waiting":
-            return np.asarray((self._waits * ebo).sum(axis=1))
-        return np.zeros(self.given.parts)
+            return np.asarray((self._waits[parts] * ebo).sum(axis=1))
+        return np.zeros(len(parts))
 
     def stock_of(self, chosen: Whole) -> Whole:
         """The stock (P, N) of the columns chosen, by part."""
@@ -204,5 +234,5 @@ class _Search:
 
     def value_of(self, stock: Whole) -> float:
         """What a stock costs of the objective."""
-        at = seen(self.given, np.arange(self.given.parts), stock)
-        return float(self._costs(stock, at.ebo).sum())
+        every = np.arange(self.given.parts)
+        return float(self._costs(every, stock, self.model.look(every, stock).ebo).sum())

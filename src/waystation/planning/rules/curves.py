@@ -171,13 +171,13 @@ class _Joined:
 
 
 def _all(parts: list[Array]) -> Array:
-    joined = parts[0]
+    found = parts[0]
     for other in parts[1:]:
-        joined = _joined(joined, other)
-    return joined
+        found = joined(found, other)
+    return found
 
 
-def _joined(one: Array, other: Array) -> Array:
+def joined(one: Array, other: Array) -> Array:
     """Min-plus convolution along the last axis."""
     size, a = one.shape
     b = other.shape[1]
@@ -193,7 +193,7 @@ def _shared(parts: list[Array], counts: Whole) -> list[Whole]:
     """How a count is shared among the parts of the join that reach the least sum."""
     prefix = [parts[0]]
     for other in parts[1:]:
-        prefix.append(_joined(prefix[-1], other))
+        prefix.append(joined(prefix[-1], other))
     left, found = counts.copy(), list[Whole]()
     for n in range(len(parts) - 1, 0, -1):
         own, before = parts[n], prefix[n - 1]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from waystation.planning.rules.counts import Array
-from waystation.planning.rules.fleet import seen, waiting
+from waystation.planning.rules.fleet import waiting
+from waystation.planning.rules.laterals.search import look
 from waystation.planning.rules.planner import Plan, reached
 from waystation.planning.rules.problem import Measure, Problem, TargetGiven
 
@@ -58,14 +58,14 @@ def held(plan: Plan, problem: Problem) -> list[Held]:
         return []
     given = plan.laid.fleet
     every = np.arange(given.parts)
-    base = waiting(given, seen(given, every, plan.full).ebo)
+    base = waiting(given, look(given, every, plan.full).ebo)
     bought = _bought_at(plan)
     found = []
     for node, named in enumerate(problem.nodes):
         rows = np.flatnonzero(plan.stock[:, node] > 0)
         less = plan.full[rows].copy()
         less[:, node] -= 1
-        gains = waiting(given, seen(given, rows, less).ebo) - base[rows]
+        gains = waiting(given, look(given, rows, less).ebo) - base[rows]
         for row, gain in zip(rows.tolist(), gains.tolist(), strict=True):
             price = problem.parts[row].unit_cost
             found.append(
@@ -111,27 +111,21 @@ def at_nodes(plan: Plan, problem: Problem) -> list[AtNode]:
     given = plan.laid.fleet
     found = []
     for node, named in enumerate(problem.nodes):
-        leaf = next((n for n in given.leaves if given.of[n] == node), None)
-        rate = given.rate[:, leaf] if leaf is not None else np.zeros(given.parts)
-        more = float(plan.laid.more[""][leaf]) if leaf is not None else 0.0
+        leaves = [n for n in given.leaves if given.of[n] == node]
+        rate, more = given.rate[:, leaves], float(plan.laid.more[""][leaves].sum())
         total = float(rate.sum()) - more
-        fill = max(0.0, float(rate @ _fill(plan, node)) - more) / total if total > 0.0 else None
+        met = float((rate * plan.seen.fill[:, leaves]).sum())
+        fill = max(0.0, met - more) / total if total > 0.0 else None
         found.append(
             AtNode(
                 named.id,
                 int(plan.stock[:, node].sum()),
                 float(plan.stock[:, node] @ given.unit_cost),
-                float(plan.seen.ebo[:, leaf].sum()) if leaf is not None else 0.0,
+                float(plan.seen.ebo[:, leaves].sum()),
                 fill,
             )
         )
     return found
-
-
-def _fill(plan: Plan, node: int) -> Array:
-    """(P,): share met at once at a node; customers of a node with children are met like its children are."""
-    assert plan.seen is not None
-    return np.asarray(plan.seen.fill[:, node])
 
 
 def at_sites(plan: Plan, problem: Problem) -> list[AtSite]:
@@ -152,20 +146,20 @@ def at_sites(plan: Plan, problem: Problem) -> list[AtSite]:
                 travel,
                 site.max_restore_h,
                 within,
-                _in_time(plan, number, node, within),
+                _in_time(plan, number, within),
                 tuple(others),
             )
         )
     return found
 
 
-def _in_time(plan: Plan, site: int, node: int, within: bool) -> float | None:
+def _in_time(plan: Plan, site: int, within: bool) -> float | None:
     rates = plan.laid.site_rate.get(site)
     if not rates or plan.seen is None or sum(rates.values()) <= 0.0:
         return None
     if not within:
         return 0.0
-    fill, more = _fill(plan, node), plan.laid.site_more.get(site, 0.0)
+    fill, more = plan.seen.fill[:, plan.laid.site_leaf[site]], plan.laid.site_more.get(site, 0.0)
     met = float(sum(rate * fill[part] for part, rate in rates.items()))
     return max(0.0, met - more) / (sum(rates.values()) - more)
 

@@ -7,8 +7,8 @@ nothing. Source: Sherbrooke, Operations Research 34 (1986).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -29,17 +29,21 @@ class Fleet:
     `pipeline` (P, N): mean units under way; `share` (P, N): a node's share of its parent's backorders; `rate` (P, N):
     customers' demand a year, at leaves; `ratio` (P): variance to mean; `unit_cost` (P): money. A unit needed less often
     than `noticed` is not looked at. `least` (P, N): units that have to lie at a node whatever they are worth.
+    `years` from each node's parent; `lenders` by leaf: the nodes that send its customers a unit when their own node
+    has none, in order (laterals).
     """
 
     parent: tuple[int, ...]
     holds: tuple[bool, ...]
     of: tuple[int, ...]
+    years: tuple[float, ...]
     pipeline: Array
     share: Array
     rate: Array
     ratio: Array
     unit_cost: Array
     least: Whole
+    lenders: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     noticed: float = NOTICED
 
     @property
@@ -94,12 +98,17 @@ def fleet(
     *,
     supply: Array | None = None,
     least: Whole | None = None,
+    lenders: Mapping[int, tuple[int, ...]] | None = None,
+    shelves: int | None = None,
 ) -> Fleet:
     """A fleet from the tree (parents first), years from each node's parent, and yearly demand (P, N) at any node.
 
-    `supply` (P): years of each part from supply to the root, where they differ; `least` (P, N): see `Fleet`.
+    `supply` (P): years of each part from supply to the root, where they differ; `least` (P, N), `lenders`: see `Fleet`.
+    Only the first `shelves` nodes hold anything (all, if not said): the others are customers of the node above.
     """
-    above, times, stands = list(parent), list(years), list(range(len(parent)))
+    shelved = len(parent) if shelves is None else shelves
+    above, times = list(parent), list(years)
+    stands = [n if n < shelved else parent[n] for n in range(len(parent))]
     demand = rate.copy()
     for node in range(len(parent)):
         if node in parent and demand[:, node].any():
@@ -117,11 +126,12 @@ def fleet(
     _check(pipeline)
     total = up[:, [max(0, p) for p in above]]
     share = np.divide(up, total, out=np.zeros_like(up), where=total > 0.0)
-    holds = tuple(n < len(parent) for n in range(len(above)))
+    holds = tuple(n < shelved for n in range(len(above)))
     bound = np.zeros(up.shape, dtype=np.int64)
     if least is not None:
-        bound[:, : len(parent)] = least
-    return Fleet(tuple(above), holds, tuple(stands), pipeline, share, demand, ratio, unit_cost, bound)
+        bound[:, :shelved] = least
+    tree = tuple(above), holds, tuple(stands), tuple(times)
+    return Fleet(*tree, pipeline, share, demand, ratio, unit_cost, bound, dict(lenders or {}))
 
 
 def _check(pipeline: Array) -> None:

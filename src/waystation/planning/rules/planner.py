@@ -9,7 +9,7 @@ a plan says of kits is what it reaches at least; the sum is linear, so the lines
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,13 +20,14 @@ from waystation.planning.rules.columns import Constrained, Limit, at_customers, 
 from waystation.planning.rules.counts import Array
 from waystation.planning.rules.curves import Curve, curves, place
 from waystation.planning.rules.exact import exact
-from waystation.planning.rules.fleet import Fleet, Seen, Whole, fleet, seen, waiting
+from waystation.planning.rules.fleet import Fleet, Seen, Whole, fleet, waiting
+from waystation.planning.rules.laterals.search import look
 from waystation.planning.rules.problem import HOURS_PER_YEAR, Problem, TargetGiven
 
 
 @dataclass(frozen=True)
 class Laid:
-    """A problem in arrays: the fleet, each site's node (-1: none), demand by part and site, and class shares.
+    """A problem in arrays: the fleet, each site's node and leaf (-1: none), demand by part and site, and class shares.
 
     `by_class[c]` (P, N): demand a year of service class c at each leaf of the fleet, every line of a kit by itself.
     `more[c]` (N,) and `site_more`: lines a year beyond the first of each kit, for class c ("": all) and by site.
@@ -34,6 +35,7 @@ class Laid:
 
     fleet: Fleet
     site_node: tuple[int, ...]
+    site_leaf: tuple[int, ...]
     site_rate: dict[int, dict[int, float]]
     by_class: dict[str, Array]
     more: dict[str, Array]
@@ -74,21 +76,26 @@ class Certificate:
 
 
 def lay(problem: Problem) -> Laid:
-    """Put a problem into arrays; demand at a site goes to the node nearest to it by travel time."""
+    """Put a problem into arrays; demand at a site goes to the node nearest to it by travel time.
+
+    Sites of one node that the same nodes lend to stand at a leaf of their own below it.
+    """
     nodes = {n.id: i for i, n in enumerate(problem.nodes)}
     parts = {p.id: i for i, p in enumerate(problem.parts)}
     sites = {s.id: i for i, s in enumerate(problem.sites)}
     nearest = tuple(_nearest(problem, s.id, nodes) for s in problem.sites)
-    rate = np.zeros((len(parts), len(nodes)))
+    doors, at = _doors(problem, nearest, nodes)
+    wide = len(nodes) + len(doors)
+    rate = np.zeros((len(parts), wide))
     site_rate: dict[int, dict[int, float]] = {}
     site_more: dict[int, float] = {}
     classes = sorted({s.service_class for s in problem.sites})
-    by_class = {c: np.zeros((len(parts), len(nodes))) for c in classes}
-    more = {c: np.zeros(len(nodes)) for c in ("", *classes)}
+    by_class = {c: np.zeros((len(parts), wide)) for c in classes}
+    more = {c: np.zeros(wide) for c in ("", *classes)}
     rows = [(row.node, (row.part,), row.per_year) for row in problem.demand]
     for stands, lines, per_year in (*rows, *((k.node, k.parts, k.per_year) for k in problem.kits)):
         site = sites.get(stands)
-        node = nodes[stands] if site is None else nearest[site]
+        node = nodes[stands] if site is None else at[site]
         if node < 0:
             raise _no_travel(stands)
         held = "" if site is None else problem.sites[site].service_class
@@ -104,22 +111,50 @@ def lay(problem: Problem) -> Laid:
         if site is not None:
             site_more[site] = site_more.get(site, 0.0) + beyond
     laid = fleet(
-        [-1 if n.parent is None else nodes[n.parent] for n in problem.nodes],
-        [n.lead_time_h / HOURS_PER_YEAR for n in problem.nodes],
+        [*(-1 if n.parent is None else nodes[n.parent] for n in problem.nodes), *(node for node, _ in doors)],
+        [*(n.lead_time_h / HOURS_PER_YEAR for n in problem.nodes), *(0.0 for _ in doors)],
         rate,
         _ratios(problem, parts),
         np.array([p.unit_cost for p in problem.parts]),
         supply=_supply(problem),
         least=_least(problem, parts, nodes),
+        lenders={len(nodes) + n: lenders for n, (_, lenders) in enumerate(doors)},
+        shelves=len(nodes),
     )
+    leaf = {leaf if leaf < wide else laid.of[leaf]: leaf for leaf in laid.leaves}
     return Laid(
         laid,
         nearest,
+        tuple(leaf.get(stood, -1) for stood in at),
         site_rate,
-        {c: _at_leaves(laid, shares) for c, shares in by_class.items()},
-        {c: _at_leaves(laid, lines[None, :])[0] for c, lines in more.items()},
+        {c: _at_leaves(laid, leaf, shares) for c, shares in by_class.items()},
+        {c: _at_leaves(laid, leaf, lines[None, :])[0] for c, lines in more.items()},
         site_more,
     )
+
+
+def _doors(
+    problem: Problem, nearest: Sequence[int], nodes: dict[str, int]
+) -> tuple[list[tuple[int, tuple[int, ...]]], list[int]]:
+    """The doors, each a node with the lenders of its sites, and by site the node or door at which it stands."""
+    doors: dict[tuple[int, tuple[int, ...]], int] = {}
+    at = list(nearest)
+    for number, (site, node) in enumerate(zip(problem.sites, nearest, strict=True)):
+        named = (nodes[name] for name in problem.lenders.get(site.id, ()))
+        lenders = tuple(other for other in named if node >= 0 and _may_lend(problem, other, node, nodes))
+        if lenders:
+            at[number] = doors.setdefault((node, lenders), len(nodes) + len(doors))
+    return list(doors), at
+
+
+def _may_lend(problem: Problem, lender: int, node: int, nodes: dict[str, int]) -> bool:
+    """Between hubs that the same node feeds, and between it and them; a hub that feeds others lends to these alone."""
+    above = [-1 if n.parent is None else nodes[n.parent] for n in problem.nodes]
+    if lender == node:
+        return False
+    if above[node] == lender:
+        return node not in above
+    return lender not in above and (above[lender] == node or (above[lender] == above[node] and node not in above))
 
 
 def _ratios(problem: Problem, parts: dict[str, int]) -> Array:
@@ -163,18 +198,23 @@ def _no_travel(site: str) -> Exception:
     )
 
 
-def _at_leaves(given: Fleet, by_node: Array) -> Array:
-    """Demand by node (rows, N given) as it stands at the leaves of the fleet (rows, N)."""
-    found = np.zeros((len(by_node), len(given.parent)))
-    for leaf in given.leaves:
-        found[:, leaf] = by_node[:, given.of[leaf]]
+def _at_leaves(given: Fleet, leaf: dict[int, int], by_place: Array) -> Array:
+    """Demand by node and door as it stands at the leaves of the fleet (rows, N)."""
+    found = np.zeros((len(by_place), len(given.parent)))
+    for stood, stands in leaf.items():
+        found[:, stands] = by_place[:, stood]
     return found
 
 
 def plan(problem: Problem, may_go_on: Callable[[], bool] = lambda: True) -> Plan:
     """The best plan that is found, with its bound; or the limits that cannot all hold."""
     laid = lay(problem)
-    if problem.targets or problem.least or any(n.capacity_units is not None for n in problem.nodes):
+    if (
+        problem.targets
+        or problem.least
+        or laid.fleet.lenders
+        or any(n.capacity_units is not None for n in problem.nodes)
+    ):
         return _constrained_plan(problem, laid, may_go_on)
     found = curves(laid.fleet)
     merged = attainment(found, laid.fleet.unit_cost)
@@ -219,7 +259,7 @@ def _judged(bare: Plan) -> Plan:
     if bare.stock is None:
         return bare
     given, every = bare.laid.fleet, np.arange(bare.laid.fleet.parts)
-    model = seen(given, every, bare.stock)
+    model = look(given, every, bare.stock)
     covered = np.flatnonzero(given.ratio <= 1.0 + 1e-12)
     law = exact(given, covered, bare.stock[covered])
     certificate = Certificate(

@@ -28,20 +28,21 @@ class Prices:
 
 @dataclass(frozen=True)
 class Priced:
-    """For the parts asked: the least priced sum (B,) and the stock (B, N) that reaches it."""
+    """For the parts asked: a sum (B,) that no stock is below, a stock (B, N), and the sum that it comes to."""
 
     least: Array
     stock: Whole
+    value: Array
 
 
 def priced(given: Fleet, prices: Prices) -> Priced:
-    """The optimum of every part at these prices."""
+    """The optimum of every part at these prices, without what hubs lend."""
     least = np.zeros(given.parts)
     stock = np.zeros((given.parts, len(given.parent)), dtype=np.int64)
     for chunk in chunks(given, np.arange(given.parts)):
         walk = _Walk(given, chunk, prices)
         least[chunk], stock[chunk] = walk.best()
-    return Priced(least, stock)
+    return Priced(least, stock, least)
 
 
 class _Walk:

@@ -94,8 +94,9 @@ class TargetGiven:
 class Problem:
     """A whole problem; `travel_h[node][site]` in hours; parents before children in `nodes`.
 
-    `least`: units of (part, node) that have to lie there, whatever they are worth. A document gives neither them nor
-    `supply_h` of a part: they come of a live network.
+    `lenders` by site: nodes that send a unit when the site's own has none, quickest first; of a document those within
+    its limit, if it says `laterals`. `least`: units of (part, node) that have to lie there, whatever they are worth. A
+    document gives neither them nor `supply_h` of a part: they come of a live network.
     """
 
     nodes: tuple[NodeGiven, ...]
@@ -108,11 +109,13 @@ class Problem:
     time_limit_s: float
     least: Mapping[tuple[str, str], int] = field(default_factory=dict)
     kits: tuple[KitGiven, ...] = ()
+    lenders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def read(document: Mapping[str, Any]) -> Problem:
     """The problem of a JSON document; BadInput names the field, the value and the next step."""
-    _known("problem", document, "schema nodes parts demand kits sites travel_h budget service_targets time_limit_s")
+    names = "schema nodes parts demand kits sites travel_h laterals budget service_targets time_limit_s"
+    _known("problem", document, names)
     if document.get("schema", SCHEMA) != SCHEMA:
         raise _bad("schema", document["schema"], f"is not {SCHEMA}", f'Give "schema": "{SCHEMA}".')
     as_given = [_node(row, at) for row, at in _rows(document, "nodes")]
@@ -143,7 +146,24 @@ def read(document: Mapping[str, Any]) -> Problem:
         targets,
         _number(document.get("time_limit_s", 120.0), "time_limit_s"),
         kits=kits,
+        lenders=_within_limits(sites, travel) if _said(document, "laterals") else {},
     )
+
+
+def _within_limits(sites: Sequence[SiteGiven], travel: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, ...]]:
+    """By site the nodes that reach it within its limit, the nearest left out."""
+    found = {}
+    for site in sites:
+        reach = sorted((row[site.id], node) for node, row in travel.items() if site.id in row)
+        found[site.id] = tuple(node for hours, node in reach[1:] if hours <= site.max_restore_h)
+    return found
+
+
+def _said(document: Mapping[str, Any], field: str) -> bool:
+    value = document.get(field, False)
+    if not isinstance(value, bool):
+        raise _bad(field, value, "is neither true nor false", "Give one of them.")
+    return value
 
 
 def _node(row: Mapping[str, Any], at: str) -> NodeGiven:

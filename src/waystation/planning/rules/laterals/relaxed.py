@@ -1,0 +1,172 @@
+"""What no stock beats at given prices, however hubs lend: the bound of plans with laterals.
+
+Every need, whoever meets it, is one order at the centre, so what is outstanding there, and how long an order waits for
+the centre's stock, depend on no rule of lending. Hence, with so many units at the centre and so many in all:
+- a unit lies anywhere only while fewer are outstanding from supply than there are in all;
+- a unit lies on a hub's shelf only while fewer orders are outstanding for the needs that nobody else serves than the
+  hub holds: what is on its way for these, and their part of the centre's backlog.
+No need is met more often than the first, nor than the second summed over the shelves that may serve it. For every stock
+of the centre and every total the shelves are then independent, and one pass over them is the optimum. The laws are
+those of `overflow`. Source: Graves, Management Science 31 (1985) for the law; the relaxation is our own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from waystation.planning.rules.counts import Array
+from waystation.planning.rules.curves import joined
+from waystation.planning.rules.fleet import Fleet, Whole
+from waystation.planning.rules.laterals.overflow import lends, outstanding
+from waystation.planning.rules.prices import Prices
+
+MIXTURES = (0.0, 0.5, 1.0)  # of a need that several shelves may serve: the part that the total bounds
+SURE = 1e-7
+CELLS = 400_000
+MOST_BLOCKS = 12
+
+
+class Relaxed:
+    """The bound of every part; laws are drawn once, prices come many times."""
+
+    def __init__(self, given: Fleet) -> None:
+        size = np.argsort(given.pipeline[:, 0], kind="stable")
+        self._parts = given.parts
+        self._groups = [_Some(given, some) for some in _alike(given, size)]
+
+    def least(self, prices: Prices) -> Array:
+        """(P,): what the priced sum of each part is at least."""
+        found = np.full(self._parts, -np.inf)
+        for some in self._groups:
+            found[some.parts] = some.least(prices)
+        return found
+
+
+def _alike(given: Fleet, order: Whole) -> list[Whole]:
+    """Parts in groups of like size."""
+    need = (given.pipeline[order, 0] + 4.0 * np.sqrt(given.pipeline[order, 0]) + 4.0) ** 2 * len(given.parent)
+    found, begin = [], 0
+    for end in range(1, len(order) + 1):
+        if end == len(order) or need[end] > 2.0 * need[begin] or (end + 1 - begin) * need[end] > CELLS:
+            found.append(order[begin:end])
+            begin = end
+    return found
+
+
+class _Some:
+    """Some parts. Axes: C parts, B units outstanding at the centre, or its stock, K units of a shelf."""
+
+    def __init__(self, given: Fleet, parts: Whole) -> None:
+        self.given, self.parts = given, parts
+        self.hubs = [n for n, holds in enumerate(given.holds) if holds and n]
+        self.leaves = list(given.leaves)
+        self.floor = given.least[parts]
+        mean = given.pipeline[parts, 0]
+        spread = np.sqrt(mean * given.ratio[parts])
+        law = outstanding(mean, mean * given.ratio[parts], int(np.max(mean + 8.0 * spread, initial=0.0)) + 9)
+        width = int((np.cumsum(law[:, ::-1], axis=1)[:, ::-1] > SURE).sum(axis=1).max(initial=1))
+        self.law = law[:, :width]
+        self.law[:, -1] += np.maximum(0.0, 1.0 - self.law.sum(axis=1))
+        steps = np.arange(width + 1)
+        self.any = np.concatenate((np.zeros((len(parts), 1)), np.cumsum(self.law, axis=1)), axis=1).clip(0.0, 1.0)
+        self.missing = (np.maximum(steps[:-1] - steps[:, None], 0)[None] * self.law[:, None]).sum(axis=2)
+        self.shelf = [self._alone(hub) for hub in self.hubs]
+
+    def _alone(self, hub: int) -> tuple[Array, Array]:
+        """(C, B, K) twice, by the centre's stock: the chance that the hub has a unit, and mean units short, as far as
+        needs go that nobody else serves."""
+        given, parts = self.given, self.parts
+        if lends(given, hub):
+            mine = [leaf for leaf in given.leaves if given.of[leaf] == hub and not given.lenders.get(leaf)]
+            rate = given.rate[parts][:, mine].sum(axis=1)
+            mean = rate * given.years[hub]
+            total = np.maximum(given.rate[parts].sum(axis=1), 1e-300)
+            share = (rate / total if given.parent[hub] == 0 else np.zeros(len(parts))).clip(0.0, 1.0)
+        else:
+            mean = given.pipeline[parts, hub]
+            share = given.share[parts, hub] if given.parent[hub] == 0 else np.zeros(len(parts))
+        backlogs = self.law.shape[1]
+        high = mean + backlogs * share
+        size = int(np.max(mean + 9.0 * np.sqrt(mean * given.ratio[parts]), initial=0.0)) + 3
+        size += int(np.ceil(float(np.max(high - mean, initial=0.0))))
+        law = outstanding(mean, mean * given.ratio[parts], size)
+        by_owed = [law]
+        for _ in range(backlogs - 1):
+            law = (1.0 - share)[:, None] * law + share[:, None] * _one_more(law)
+            by_owed.append(law)
+        laws = np.stack(by_owed, axis=1)  # (C, owed, K)
+        met = np.zeros((len(parts), backlogs + 1, size))
+        for stock in range(backlogs + 1):
+            owed = np.maximum(np.arange(backlogs) - stock, 0)
+            met[:, stock] = (self.law[..., None] * laws[:, owed]).sum(axis=1)
+        k = np.arange(size)
+        has = np.concatenate((np.zeros((*met.shape[:2], 1)), np.cumsum(met, axis=2)), axis=2)[..., :-1].clip(0.0, 1.0)
+        short = met @ np.maximum(k[:, None] - k[None], 0)
+        useful = 1 + int((has < 1.0 - SURE).any(axis=(0, 1)).sum())
+        has, short = has[..., : useful + 1].copy(), short[..., : useful + 1].copy()
+        has[..., -1], short[..., -1] = 1.0, 0.0
+        return has, short
+
+    def least(self, prices: Prices) -> Array:
+        """(C,): over every stock of the centre and every total, a block of each at a time."""
+        of = _Earned(self, prices)
+        best = np.full(len(self.parts), np.inf)
+        last = self.any.shape[1] - 1
+        for low, high in _blocks(last):
+            for begin, end in _blocks(last, low):
+                told = [of.sum(low, high, max(0, begin - high), end, mixed) for mixed in MIXTURES]
+                best = np.minimum(best, np.max(told, axis=0))
+        return best
+
+
+class _Earned:
+    """What the shelves of some parts cost and earn at given prices."""
+
+    def __init__(self, of: _Some, prices: Prices) -> None:
+        self.of, given = of, of.given
+        price, charge, reward = (v[of.parts] for v in (prices.unit, prices.charge, prices.reward))
+        self.price, self.spare = price, price[:, [0, *of.hubs]].min(axis=1)
+        sole = [leaf for leaf in of.leaves if not given.lenders.get(leaf)]
+        wide = [leaf for leaf in of.leaves if given.lenders.get(leaf)]
+        self.wide = reward[:, wide].sum(axis=1)
+        self.sole_at = {n: reward[:, [d for d in sole if given.of[d] == n]].sum(axis=1) for n in (0, *of.hubs)}
+        self.wide_at = {
+            n: reward[:, [d for d in wide if n in (given.of[d], *given.lenders[d])]].sum(axis=1) for n in (0, *of.hubs)
+        }
+        asked = np.where(given.rate[of.parts] > 0.0, charge, np.inf)
+        self.waits = np.nan_to_num(asked[:, of.leaves].min(axis=1), posinf=0.0)
+        own = {n: asked[:, [d for d in sole if given.of[d] == n]] for n in of.hubs}
+        self.waits_at = {n: np.nan_to_num(v.min(axis=1, initial=np.inf), posinf=0.0) for n, v in own.items()}
+
+    def sum(self, low: int, high: int, fewest: int, total: int, mixed: float) -> Array:
+        """(C,): the least with `low` to `high` units at the centre, `fewest` or more at hubs and at most `total`."""
+        of, some = self.of, self.of.any[:, total][:, None]
+        sums = np.zeros((len(of.parts), 1))
+        for hub, (has, short) in zip(of.hubs, of.shelf, strict=True):
+            floor = of.floor[:, hub]
+            units = np.arange(max(has.shape[2], int(floor.max(initial=0)) + 1))
+            at = np.minimum(units, has.shape[2] - 1)
+            earns = self.sole_at[hub] + (1.0 - mixed) * self.wide_at[hub]
+            value = self.price[:, hub][:, None] * units - earns[:, None] * np.minimum(some, has[:, high][:, at])
+            value += (1.0 - mixed) * self.waits_at[hub][:, None] * short[:, high][:, at]
+            value[units < floor[:, None]] = np.inf
+            sums = joined(sums, value)
+        units = np.arange(sums.shape[1])
+        sums = sums + np.maximum(0, fewest - units) * self.spare[:, None]
+        held = np.maximum(low, of.floor[:, 0])
+        earns = self.sole_at[0] + (1.0 - mixed) * self.wide_at[0]
+        found = sums.min(axis=1) + self.price[:, 0] * held - earns * np.minimum(some[:, 0], of.any[:, high])
+        return np.asarray(found - mixed * (self.wide * some[:, 0] - self.waits * of.missing[:, total]))
+
+
+def _blocks(last: int, begin: int = 0) -> list[tuple[int, int]]:
+    """Numbers from `begin` to `last` in blocks, as few as are quick; each with its first and its last."""
+    step = 1 + (last - begin) // MOST_BLOCKS
+    return [(n, min(n + step - 1, last)) for n in range(begin, last + 1, step)]
+
+
+def _one_more(law: Array) -> Array:
+    """The law of one unit more; what would fall off the end stays there."""
+    found = np.concatenate((np.zeros_like(law[..., :1]), law[..., :-1]), axis=-1)
+    found[..., -1] += law[..., -1]
+    return found
