@@ -64,6 +64,7 @@ def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str
 
     With its bound and gap, beside the live policy, each shelf by itself, and today's stock; or the limits that clash.
     A need that takes several groups is met when every line is there. Slots that nothing else takes are never exceeded.
+    A need that finds its own hub empty takes a unit of the next hub that `lends` to its site.
     """
     try:
         found = place(by(request), now=wiring.clock().now(), budget=budget)
@@ -84,6 +85,7 @@ def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str
         "free_slots": dict(found.tree.slots),
         "needed_together": [{"hub": h, "groups": g, "per_year": rate} for h, g, rate in found.together()],
         "planned_apart": found.drawn.apart,
+        "lends": [{"hub": hub, "to": to, "sites": sites} for hub, to, sites in found.lent()],
         "unpriced": told.unpriced,
         "off_exact_law": told.off_law,
         "classes": [asdict(c) for c in told.classes],

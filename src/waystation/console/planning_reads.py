@@ -108,6 +108,7 @@ def network(request: HttpRequest) -> HttpResponse:
         "days": sorted(found.tree.days_to.items()),
         "slots": sorted(found.tree.slots.items()),
         "together": found.together(),
+        "lent": found.lent(),
     }
     return render(request, "planning/network.html", context)
 

@@ -71,6 +71,15 @@ class Whole:
             found[kit.hub, kit.groups] = found.get((kit.hub, kit.groups), 0.0) + kit.per_year
         return [(hub, groups, per_year) for (hub, groups), per_year in sorted(found.items())]
 
+    def lent(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """A hub that lends, the hub whose sites it lends to when that has nothing, and the sites."""
+        home = {s.site: s.hub for s in self.drawn.streams if s.site}
+        found: dict[tuple[str, str], list[str]] = {}
+        for site, hubs in self.placing.lenders.items():
+            for hub in hubs:
+                found.setdefault((hub, home[site]), []).append(site)
+        return [(hub, to, tuple(sorted(sites))) for (hub, to), sites in sorted(found.items())]
+
     def curve(self) -> tuple[tuple[float, float], ...]:
         """(capital, share restored in time) of what each amount of money would place."""
         return rules.curve(self.drawn.streams, self.drawn.terms, self.tree, self.drawn.kits)

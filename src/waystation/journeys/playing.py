@@ -14,12 +14,13 @@ from datetime import datetime
 from waystation.journeys.placing import Whole, place
 from waystation.kernel.authority import Authority
 from waystation.planning.rules.living.kits import alone
+from waystation.planning.rules.living.placing import PLACED
 from waystation.planning.rules.living.playing import Asked, Group, KitAsked, Played, Source, Storms, play
 from waystation.planning.rules.living.redesign import Stream
 from waystation.spares.rules.hours import NEVER
 
 STORMS = Storms(2.0, 0.2)  # two days a year on which a fifth of a region, or of a part group, fails: said by nobody
-PLACED, CENTRAL = "Whole network", "All at the centre"
+CENTRAL = "All at the centre"
 
 
 @dataclass(frozen=True, slots=True)

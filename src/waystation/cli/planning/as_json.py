@@ -12,12 +12,15 @@ import numpy as np
 from waystation.planning.rules.attainment import Attainment
 from waystation.planning.rules.explain import at_nodes, at_sites, held, of_all
 from waystation.planning.rules.fleet import waiting
+from waystation.planning.rules.laterals.played import played
+from waystation.planning.rules.living.playing import OTHER, OWN
 from waystation.planning.rules.planner import Plan, reached
 from waystation.planning.rules.problem import Problem
 
 SCHEMA = "waystation.plan/1"
 CURVE_POINTS = 100
 MODEL = "VARI-METRIC (negative binomial on two moments); the bound is of this model"
+LENDING = "VARI-METRIC, with laterals by overflow given the feeder's backlog; the bound holds however units are lent"
 
 
 def plan_document(plan: Plan, problem: Problem, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,7 +32,7 @@ def plan_document(plan: Plan, problem: Problem, given: Mapping[str, Any]) -> dic
         "problem_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "status": plan.status,
         "objective": plan.objective,
-        "model": MODEL,
+        "model": LENDING if plan.laid.fleet.lenders else MODEL,
         "budget": problem.budget,
         **_money(plan, problem),
         "backorders": _backorders(plan),
@@ -52,6 +55,7 @@ def plan_document(plan: Plan, problem: Problem, given: Mapping[str, Any]) -> dic
         ],
         "sites": _sites(plan, problem),
         "certificate": _certificate(plan, problem),
+        "played": _played(plan, problem),
         "curve": [] if plan.curve is None else _curve(plan.curve),
     }
 
@@ -107,7 +111,9 @@ def _sites(plan: Plan, problem: Problem) -> list[dict[str, Any]]:
             "max_restore_h": s.limit_h,
             "within_limit": s.within_limit,
             "served_in_time": s.in_time,
+            "served_by_own_node": s.own,
             "others_in_time": list(s.others),
+            "lenders": list(s.lenders),
         }
         for s in at_sites(plan, problem)
     ]
@@ -125,6 +131,20 @@ def _certificate(plan: Plan, problem: Problem) -> dict[str, Any] | None:
         "difference_of_model": told.difference,
         "not_covered": [problem.parts[n].id for n in told.left_out.tolist()],
         "why_not": "variance to mean above 1: the exact law is of Poisson demand" if len(told.left_out) else None,
+    }
+
+
+def _played(plan: Plan, problem: Problem) -> dict[str, Any] | None:
+    """The plan with laterals, played: shares of needs with their standard errors."""
+    told = played(plan, problem)
+    if told is None:
+        return None
+    return {
+        "met_at_once": told.how[OWN] + told.how[OTHER],
+        "by_own_node": told.how[OWN],
+        "by_a_lender": told.how[OTHER],
+        "in_time": told.in_time.mean,
+        "in_time_error": told.in_time.error,
     }
 
 

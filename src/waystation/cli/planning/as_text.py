@@ -16,7 +16,8 @@ def plan_text(told: Mapping[str, Any]) -> str:
         f"{told['units']} units, capital {told['capital']:,.0f}, holding {told['holding_per_year']:,.0f} a year",
         f"waiting: {told['backorders']:.4g} units on average" + _service(told),
         f"{told['objective']}: lower bound {told['lower_bound']:.6g}, gap {told['gap']:.3%} ({told['status']})",
-        *_certificate(told["certificate"]),
+        *_certificate(told),
+        *_played(told["played"]),
         *(_target(row) for row in told["targets"]),
         *(_site(row) for row in told["sites"] if not row["within_limit"]),
         *_stock(told["stock"]),
@@ -38,14 +39,23 @@ def _service(told: Mapping[str, Any]) -> str:
     return f"; {told['mean_wait_h']:.3g} h for a need, {told['fill_rate']:.1%} met at once"
 
 
-def _certificate(told: Mapping[str, Any]) -> list[str]:
+def _certificate(plan: Mapping[str, Any]) -> list[str]:
+    told = plan["certificate"]
+    without = ", nothing lent" if any(row["lenders"] for row in plan["sites"]) else ""
     lines = [
-        f"exact law over {told['parts']} parts: {told['backorders']:.4g} units waiting, "
+        f"exact law over {told['parts']} parts{without}: {told['backorders']:.4g} units waiting, "
         f"the model differs by {told['difference_of_model']:+.2%}"
     ]
     if told["not_covered"]:
         lines.append(f"not certified: {len(told['not_covered'])} parts, {told['why_not']}")
     return lines
+
+
+def _played(told: Mapping[str, Any] | None) -> list[str]:
+    if told is None:
+        return []
+    met = f"{told['by_own_node']:.1%} met by the own node, {told['by_a_lender']:.1%} by a lender"
+    return [f"played: {met}; {told['in_time']:.1%} ± {1.96 * told['in_time_error']:.1%} in time"]
 
 
 def _target(row: Mapping[str, Any]) -> str:

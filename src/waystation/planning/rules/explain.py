@@ -40,7 +40,8 @@ class AtNode:
 class AtSite:
     """How a site is served: its node, hours from there, whether they are within its limit, share met in time.
 
-    `in_time` is None when the site has no demand of its own in the problem. `others` can reach it in time too.
+    `in_time` and `own` (the share met by its own node's shelf) are None when the site has no demand of its own in the
+    problem. `others` can reach it in time too; `lenders` of them send a unit when its own node has none.
     """
 
     site: str
@@ -49,7 +50,9 @@ class AtSite:
     limit_h: float
     within_limit: bool
     in_time: float | None
+    own: float | None
     others: tuple[str, ...]
+    lenders: tuple[str, ...]
 
 
 def held(plan: Plan, problem: Problem) -> list[Held]:
@@ -146,22 +149,32 @@ def at_sites(plan: Plan, problem: Problem) -> list[AtSite]:
                 travel,
                 site.max_restore_h,
                 within,
-                _in_time(plan, number, within),
+                _met(plan, number, plan.laid.site_leaf[number]) if within else _none_met(plan, number),
+                _met(plan, number, node),
                 tuple(others),
+                _lenders(plan, problem, number),
             )
         )
     return found
 
 
-def _in_time(plan: Plan, site: int, within: bool) -> float | None:
+def _lenders(plan: Plan, problem: Problem, site: int) -> tuple[str, ...]:
+    lenders = plan.laid.fleet.lenders.get(plan.laid.site_leaf[site], ())
+    return tuple(problem.nodes[n].id for n in lenders)
+
+
+def _met(plan: Plan, site: int, at: int) -> float | None:
+    """The share of a site's needs that is met at once at a node or leaf of the fleet."""
     rates = plan.laid.site_rate.get(site)
     if not rates or plan.seen is None or sum(rates.values()) <= 0.0:
         return None
-    if not within:
-        return 0.0
-    fill, more = plan.seen.fill[:, plan.laid.site_leaf[site]], plan.laid.site_more.get(site, 0.0)
+    fill, more = plan.seen.fill[:, at], plan.laid.site_more.get(site, 0.0)
     met = float(sum(rate * fill[part] for part, rate in rates.items()))
     return max(0.0, met - more) / (sum(rates.values()) - more)
+
+
+def _none_met(plan: Plan, site: int) -> float | None:
+    return None if _met(plan, site, 0) is None else 0.0
 
 
 def of_all(plan: Plan, problem: Problem, measure: Measure) -> float | None:

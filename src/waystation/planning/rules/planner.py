@@ -20,7 +20,7 @@ from waystation.planning.rules.columns import Constrained, Limit, at_customers, 
 from waystation.planning.rules.counts import Array
 from waystation.planning.rules.curves import Curve, curves, place
 from waystation.planning.rules.exact import exact
-from waystation.planning.rules.fleet import Fleet, Seen, Whole, fleet, waiting
+from waystation.planning.rules.fleet import Fleet, Seen, Whole, fleet, seen, waiting
 from waystation.planning.rules.laterals.search import look
 from waystation.planning.rules.problem import HOURS_PER_YEAR, Problem, TargetGiven
 
@@ -62,7 +62,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What the exact law says: parts with Poisson demand that it covers, waiting there by it and by the model."""
+    """What the exact law says: parts with Poisson demand that it covers, waiting there by it and by the model.
+
+    Of laterals neither says anything: with them less waits.
+    """
 
     parts: Whole
     exact_waiting: float
@@ -265,7 +268,7 @@ def _judged(bare: Plan) -> Plan:
     certificate = Certificate(
         covered,
         float(law.ebo[:, list(given.leaves)].sum()),
-        float(waiting(given, model.ebo)[covered].sum()),
+        float(waiting(given, seen(given, covered, bare.stock[covered]).ebo).sum()),
         np.flatnonzero(given.ratio > 1.0 + 1e-12),
     )
     nodes = sum(given.holds)

@@ -29,7 +29,8 @@ CELLS = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Hubs that one node feeds, and the leaves whose customers they serve: each one's hub and lenders, by number."""
+    """Hubs that one node feeds and that lend or borrow, and the leaves whose customers they serve: each one's hub and
+    lenders, by number."""
 
     feeder: int
     hubs: tuple[int, ...]
@@ -39,26 +40,30 @@ class Family:
 
 
 def families(given: Fleet) -> tuple[Family, ...]:
-    """The families of a fleet in which anything is lent."""
+    """The families of a fleet."""
     found = []
     for feeder in range(len(given.parent)):
-        hubs = tuple(c for c in given.below[feeder] if lends(given, c))
+        fed = {c for c in given.below[feeder] if lends(given, c)}
+        borrow = [d for d, lenders in given.lenders.items() if lenders and _feeder_of(given, d, fed) == feeder]
+        used = {given.of[d] for d in borrow} | {hub for d in borrow for hub in given.lenders[d]}
+        hubs = tuple(sorted(used & fed))
+        if not hubs:
+            continue
+        doors = [leaf for leaf in given.leaves if given.of[leaf] in hubs or leaf in borrow]
         number = {hub: n for n, hub in enumerate(hubs)} | {feeder: FEEDER}
-        doors = [leaf for leaf in given.leaves if given.of[leaf] in number and feeder in _above(given, leaf)]
-        lenders = tuple(tuple(number[h] for h in given.lenders.get(d, ()) if h in number) for d in doors)
-        if hubs and any(lenders):
-            found.append(Family(feeder, hubs, tuple(doors), tuple(number[given.of[d]] for d in doors), lenders))
+        lenders = tuple(tuple(number[hub] for hub in given.lenders.get(door, ())) for door in doors)
+        found.append(Family(feeder, hubs, tuple(doors), tuple(number[given.of[d]] for d in doors), lenders))
     return tuple(found)
+
+
+def _feeder_of(given: Fleet, door: int, fed: set[int]) -> int:
+    """The node that feeds the hub of a door, or is it."""
+    return given.parent[given.of[door]] if given.of[door] in fed else given.of[door]
 
 
 def lends(given: Fleet, node: int) -> bool:
     """Whether a node is a hub that may lend: it holds stock and feeds no other shelf."""
     return given.holds[node] and not any(given.holds[below] for below in given.below[node])
-
-
-def _above(given: Fleet, leaf: int) -> tuple[int, int]:
-    parent = given.parent[leaf]
-    return parent, given.parent[parent] if parent >= 0 else -1
 
 
 def lent(given: Fleet, parts: Whole, stock: Whole, of: tuple[Family, ...]) -> Seen:

@@ -9,6 +9,7 @@ Source: Kranenburg and van Houtum, EJOR 199 (2009), whose greedy walk ends withi
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Lending:
 
     def __init__(self, given: Fleet, may_go_on: Callable[[], bool]) -> None:
         self.given, self.may_go_on = given, may_go_on
-        self._families, self._relaxed = families(given), Relaxed(given)
+        self._families = families(given)
         self._shelves = [n for n, holds in enumerate(given.holds) if holds]
         self._leaves = list(given.leaves)
         self._place: dict[tuple[int, bytes], int] = {}
@@ -41,6 +42,10 @@ class Lending:
         self._asked: set[tuple[int, int]] = set()  # place, and which of its neighbours were looked at
         mean, variance = (moment[:, self._shelves].sum(axis=1) for moment in given.worst)
         self._most = np.maximum(most_useful(mean, variance, given.noticed), given.least.max(axis=1, initial=0))
+
+    @cached_property
+    def _relaxed(self) -> Relaxed:
+        return Relaxed(self.given)
 
     def look(self, parts: Whole, stock: Whole) -> Seen:
         """What stocks do; those not yet seen are worked out together."""
@@ -67,6 +72,17 @@ class Lending:
 
     def priced(self, prices: Prices) -> Priced:
         """The best stock that the walk finds for every part, what it comes to, and what none is below."""
+        best = self._walked(prices)
+        value = self._values(prices, best)
+        return Priced(np.minimum(self._relaxed.least(prices), value), self._stock[best], value)
+
+    def best(self, prices: Prices) -> Whole:
+        """The best stock (P, N) that the walk finds, without a bound."""
+        places = self._walked(prices)
+        return np.asarray(self._stock[places])
+
+    def _walked(self, prices: Prices) -> Whole:
+        """(P,): the places of the best stocks."""
         every = np.arange(self.given.parts)
         self._places(every, priced(self.given, prices).stock)
         best = self._best(prices)
@@ -84,8 +100,7 @@ class Lending:
                     break
             else:
                 break
-        value = self._values(prices, best)
-        return Priced(np.minimum(self._relaxed.least(prices), value), self._stock[best], value)
+        return best
 
     def _values(self, prices: Prices, places: Whole) -> Array:
         part, leaves = self._part[places], self._leaves

@@ -1,15 +1,16 @@
 """Stock over the whole network at once: a central hub that feeds the others, under the classes' cover and a budget.
 
 A shelf that is sized alone waits as long as supply takes. Here a hub waits for the centre, and the centre for supply,
-so a unit at the centre stands behind every hub. Units below the floors of the classes are never looked at, nor more
-than a hub has slots. What is needed together is met only when every line is there. The bound is of the VARI-METRIC
-model (planner.py); the certificate says what the exact law makes of the same stock.
+so a unit at the centre stands behind every hub; and a hub that reaches a site in time lends to it when its own hub has
+nothing. Units below the floors of the classes are never looked at, nor more than a hub has slots. What is needed
+together is met only when every line is there. Needs of no known site ask for the strictest class that their hub serves.
+The certificate says what the exact law makes of the same stock when nothing is lent.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,12 +19,16 @@ from waystation.kernel.refusals import NotReady
 from waystation.kernel.units import counted
 from waystation.planning.rules.attainment import attainment
 from waystation.planning.rules.checks import at_least_zero
+from waystation.planning.rules.columns import at_customers, money
 from waystation.planning.rules.counts import Array, negative_binomial, no_stock_out
 from waystation.planning.rules.curves import curves
-from waystation.planning.rules.fleet import Fleet, Whole, seen, waiting
+from waystation.planning.rules.fleet import Fleet, Whole, waiting
+from waystation.planning.rules.laterals.search import Lending, look
+from waystation.planning.rules.living.in_time import Judge, Judged, lenders
 from waystation.planning.rules.living.kits import Kit, alone
 from waystation.planning.rules.living.redesign import DAYS_PER_YEAR, Stream, Terms
-from waystation.planning.rules.planner import Plan, in_part_order, lay, plan, reached
+from waystation.planning.rules.planner import Laid, Plan, in_part_order, lay, plan, reached
+from waystation.planning.rules.prices import Prices
 from waystation.planning.rules.problem import (
     DemandGiven,
     KitGiven,
@@ -35,6 +40,8 @@ from waystation.planning.rules.problem import (
 )
 
 POINTS = 40  # of the curve
+NO_SITE = ": no known site"
+PLACED, UNLENT = "Whole network", "The same, nothing lent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +80,6 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A stock of the network: its capital, units waited for on average, share of needs restored in time (0 to 1)."""
-
-    name: str
-    capital: float
-    waiting: float
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
 class Kept:
     """What a class asks for (share met at once, 0 to 1) and what the plan reaches."""
 
@@ -96,8 +93,8 @@ class Placing:
     """The plan of a network, or why there is none.
 
     `objective` is capital (money) or waiting (units); `bound`: no stock of the model does better; `gap`: how far the
-    plan is from it (0 to 1). `conflict` names the limits that cannot all hold. `off_law` is how far the model is from
-    the exact law, (model - exact) / exact, over the parts that the law covers.
+    plan is from it (0 to 1). `conflict` names the limits that cannot all hold. `off_law` is how far the model without
+    lending is from the exact law, (model - exact) / exact, over the parts that the law covers. `lenders` by site.
     """
 
     status: str
@@ -111,6 +108,7 @@ class Placing:
     judged: tuple[Judged, ...]
     off_law: float | None
     unpriced: tuple[str, ...]
+    lenders: Mapping[str, tuple[str, ...]]
 
 
 def problem_of(
@@ -130,23 +128,46 @@ def problem_of(
     )
     parts = tuple(PartGiven(g, t.unit_cost, 0.0, 24.0 * tree.supply_days[g]) for g, t in sorted(by_group.items()))
     ratio = {group: _ratio(t, used, tree) for group, t in by_group.items()}
-    sites = sorted({s.site for s in used if s.site})
-    classes = tuple(SiteGiven(site, tree.tolerable_h[site], tree.class_of[site]) for site in sites)
+    unknown = _unknown(used, tree)
+    known = {s.site for s in used if s.site}
+    classes = {site: tree.class_of[site] for site in sorted(known)} | {unknown[h][0]: unknown[h][1] for h in unknown}
+    stands = {s.site or s.hub: s.site or unknown.get(s.hub, (s.hub,))[0] for s in used}
     joint = _priced(kits, by_group)
-    demand = tuple(DemandGiven(s.group, s.site or s.hub, s.per_year, ratio[s.group]) for s in alone(used, joint))
+    demand = tuple(
+        DemandGiven(s.group, stands[s.site or s.hub], s.per_year, ratio[s.group]) for s in alone(used, joint)
+    )
     travel: dict[str, dict[str, float]] = {}
     for stream in used:
-        if stream.site:
-            travel.setdefault(stream.hub, {})[stream.site] = 0.0
-    needed = {tree.class_of[site] for site in sites}
+        travel.setdefault(stream.hub, {})[stands[stream.site or stream.hub]] = 0.0
     targets = tuple(
         TargetGiven("fill_rate", cover, name, None, None)
         for name, cover in sorted(tree.cover.items())
-        if name in needed
+        if name in classes.values()
     )
-    least = {(group, hub): units for (hub, group), units in tree.floors.items() if group in by_group and units > 0}
-    given = tuple(KitGiven(k.groups, k.site or k.hub, k.per_year) for k in joint)
-    return Problem(nodes, parts, demand, classes, travel, budget, targets, math.inf, least, given)
+    return Problem(
+        nodes,
+        parts,
+        demand,
+        tuple(SiteGiven(site, tree.tolerable_h.get(site, 0.0), of) for site, of in classes.items()),
+        travel,
+        budget,
+        targets,
+        math.inf,
+        {(group, hub): units for (hub, group), units in tree.floors.items() if group in by_group and units > 0},
+        tuple(KitGiven(k.groups, stands.get(k.site or k.hub, k.hub), k.per_year) for k in joint),
+        {site: hubs for site, hubs in lenders(used).items() if all(h == tree.root or h in tree.days_to for h in hubs)},
+    )
+
+
+def _unknown(used: Sequence[Stream], tree: Tree) -> dict[str, tuple[str, str]]:
+    """By hub with needs of no known site: the name they stand under, and the strictest class that the hub serves."""
+    found = {}
+    for hub in sorted({s.hub for s in used if not s.site}):
+        served = {tree.class_of[s.site] for s in used if s.site and s.hub == hub} or set(tree.class_of.values())
+        asked = [name for name in served if name in tree.cover]
+        if asked:
+            found[hub] = f"{hub}{NO_SITE}", max(asked, key=lambda name: (tree.cover[name], name))
+    return found
 
 
 def _priced(kits: Sequence[Kit], by_group: Collection[str]) -> list[Kit]:
@@ -197,11 +218,14 @@ def placed(
             "Give parts their prices, and take history in.",
         )
     found = plan(problem, may_go_on)
-    judge = _Judge(problem, found.laid.fleet, streams, kits)
+    judge = _judge(problem, found.laid, streams, kits)
     classes: tuple[Kept, ...] = ()
     judged = [judge.of(name, _as_stock(problem, found.laid.fleet, held)) for name, held in others.items()]
     if found.full is not None:
-        judged.insert(0, judge.of("Whole network", found.full))
+        alone = plan(replace(problem, lenders={}), may_go_on) if problem.lenders else found
+        if alone.stock is not None and alone is not found:
+            judged.insert(0, judge.of(UNLENT, _widened(alone.stock, found.laid.fleet)))
+        judged.insert(0, judge.of(PLACED, found.full))
         classes = tuple(Kept(t.service_class or "", t.value, reached(found, problem, t)) for t in problem.targets)
     law = found.certified
     return Placing(
@@ -216,6 +240,7 @@ def placed(
         tuple(judged),
         law.difference if law is not None and len(law.parts) else None,
         tuple(sorted({t.group for t in terms if t.unit_cost <= 0.0})),
+        problem.lenders,
     )
 
 
@@ -225,17 +250,38 @@ def curve(
     """(capital, share restored in time), rising in capital: what each amount of money would place. Floors are kept;
     what classes ask for, and slots, do not bend it."""
     problem = problem_of(streams, terms, tree, None, kits)
-    given = lay(problem).fleet
-    judge, every = _Judge(problem, given, streams, kits), curves(given)
+    laid = lay(problem)
+    judge = _judge(problem, laid, streams, kits)
+    found = set()
+    for stock in _lent_stocks(laid.fleet) if laid.fleet.lenders else _stocks(laid.fleet):
+        at = judge.of("", stock)
+        found.add((at.capital, at.share))
+    return tuple(sorted(found))
+
+
+def _stocks(given: Fleet) -> Iterator[Whole]:
+    """The best stock of each of `POINTS` amounts of money."""
+    every = curves(given)
     merged = attainment(every, given.unit_cost)
     wanted = np.linspace(0.0, float(merged.capital[-1]), POINTS)
-    found = set()
     for whole in sorted(set(np.searchsorted(merged.capital, wanted + 1e-9, side="right") - 1)):
         counts = np.zeros(given.parts, dtype=np.int64)
         np.maximum.at(counts, merged.steps.part[:whole], merged.steps.count[:whole])
-        at = judge.of("", np.maximum(in_part_order(given, every, counts), given.least))
-        found.add((at.capital, at.share))
-    return tuple(sorted(found))
+        yield np.maximum(in_part_order(given, every, counts), given.least)
+
+
+def _lent_stocks(given: Fleet) -> Iterator[Whole]:
+    """The best stock at each of `POINTS` exchange rates of money for waiting, the dearest first."""
+    model, nothing = Lending(given, lambda: True), np.zeros_like(given.pipeline)
+    dearest, cheapest = 1.0 / float(given.unit_cost.min()), given.noticed / float(given.unit_cost.max())
+    yield given.least
+    for rate in np.geomspace(dearest, cheapest, POINTS).tolist():
+        yield model.best(Prices(rate * money(given), at_customers(given), nothing))
+
+
+def _judge(problem: Problem, laid: Laid, streams: Sequence[Stream], kits: Sequence[Kit]) -> Judge:
+    names = {s.id.removesuffix(NO_SITE): s.id for s in problem.sites if s.id.endswith(NO_SITE)}
+    return Judge(problem, laid, streams, _priced(kits, {p.id for p in problem.parts}), names)
 
 
 def _floors_said(problem: Problem) -> tuple[str, ...]:
@@ -244,44 +290,15 @@ def _floors_said(problem: Problem) -> tuple[str, ...]:
 
 
 def _as_stock(problem: Problem, given: Fleet, held: Mapping[tuple[str, str], int]) -> Whole:
-    stock = np.zeros((given.parts, len(given.parent)), dtype=np.int64)
-    for p, part in enumerate(problem.parts):
-        for n, node in enumerate(problem.nodes):
-            stock[p, n] = held.get((node.id, part.id), 0)
-    return stock
+    stock = [[held.get((node.id, part.id), 0) for node in problem.nodes] for part in problem.parts]
+    return _widened(np.array(stock, dtype=np.int64), given)
 
 
-class _Judge:
-    """Judges stocks (P, N) by the model: a need is restored in time when it is met at once and reached in time.
-
-    Of a kit what is said is the least: its lines are taken to be missing at different times.
-    """
-
-    def __init__(self, problem: Problem, given: Fleet, streams: Sequence[Stream], kits: Sequence[Kit]) -> None:
-        parts = {p.id: n for n, p in enumerate(problem.parts)}
-        nodes = {p.id: n for n, p in enumerate(problem.nodes)}
-        self.given, self.total = given, 0.0
-        self.in_time = np.zeros((given.parts, len(given.parent)))  # needs a year that each hub reaches in time
-        for s in streams:
-            if s.group in parts and s.hub in nodes:
-                self.in_time[parts[s.group], nodes[s.hub]] += s.per_year * s.reached_from(s.hub)
-                self.total += s.per_year
-        self.more = 0.0  # lines in time beyond the first of each kit, if every line were there
-        reach = {(s.hub, s.site, s.group): s.reached_from(s.hub) for s in streams}
-        for kit in _priced(kits, parts):
-            for group, site in kit.lines:
-                sooner = reach[kit.hub, site, group] - kit.in_time
-                self.in_time[parts[group], nodes[kit.hub]] -= kit.per_year * sooner
-            self.more += kit.per_year * kit.in_time * (len(kit.groups) - 1)
-            self.total -= kit.per_year * (len(kit.groups) - 1)
-
-    def of(self, name: str, stock: Whole) -> Judged:
-        """One stock."""
-        at = seen(self.given, np.arange(self.given.parts), stock)
-        capital = float(stock.sum(axis=1) @ self.given.unit_cost)
-        met = max(0.0, float((self.in_time * at.fill).sum()) - self.more)
-        share = met / self.total if self.total > 0.0 else 1.0
-        return Judged(name, capital, float(waiting(self.given, at.ebo).sum()), share)
+def _widened(stock: Whole, given: Fleet) -> Whole:
+    """Stock (P, nodes) over all nodes of a fleet: its leaves without a shelf hold nothing."""
+    found = np.zeros((given.parts, len(given.parent)), dtype=np.int64)
+    found[:, : stock.shape[1]] = stock
+    return found
 
 
 def _shelves(found: Plan, problem: Problem) -> tuple[Placed, ...]:
@@ -289,20 +306,18 @@ def _shelves(found: Plan, problem: Problem) -> tuple[Placed, ...]:
     given, stock = found.laid.fleet, found.full
     if stock is None:
         return ()
-    every = np.arange(given.parts)
-    at = seen(given, every, stock)
-    base = waiting(given, at.ebo)
+    at = look(given, np.arange(given.parts), stock)
+    held = np.argwhere(stock > 0)
+    less = stock[held[:, 0]].copy()
+    less[np.arange(len(held)), held[:, 1]] -= 1
+    more = waiting(given, look(given, held[:, 0], less).ebo) - waiting(given, at.ebo)[held[:, 0]]
+    gain = {(int(p), int(n)): float(wait) for (p, n), wait in zip(held, more, strict=True)}
     shelves = []
     for node, named in enumerate(problem.nodes):
         for p, part in enumerate(problem.parts):
-            units, floor = int(stock[p, node]), problem.least.get((part.id, named.id), 0)
+            floor = problem.least.get((part.id, named.id), 0)
             law = _law(float(at.mean[p, node]), float(at.variance[p, node]))
-            gain = 0.0
-            if units:
-                less = stock[[p]].copy()
-                less[0, node] -= 1
-                gain = float(waiting(given, seen(given, every[[p]], less).ebo)[0] - base[p])
-            shelves.append(Placed(named.id, part.id, units, floor, law, gain))
+            shelves.append(Placed(named.id, part.id, int(stock[p, node]), floor, law, gain.get((p, node), 0.0)))
     return tuple(shelves)
 
 

@@ -26,6 +26,7 @@ from waystation.planning.rules.simulation import Estimate
 HISTORIES, NEEDS = 40, 20_000  # histories of a policy, and about how many needs in all of them
 FEWEST_YEARS, MOST_YEARS, WARM = 1.0, 50.0, 0.1
 MOST_NEEDS = 400_000
+MOST_A_YEAR = MOST_NEEDS / HISTORIES / FEWEST_YEARS
 OWN, OTHER, CENTRE, SUPPLY, NO_WAY = HOW = (
     "own hub",
     "another hub",
