@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from waystation.kernel.refusals import BadInput, NotReady
 from waystation.planning.rules.fleet import seen, waiting
+from waystation.planning.rules.living.in_time import AS_GOOD, lenders
 from waystation.planning.rules.living.kits import Kit, alone, apart, kits
-from waystation.planning.rules.living.placing import Placing, Tree, curve, placed, problem_of
+from waystation.planning.rules.living.placing import PLACED, UNLENT, Placing, Tree, curve, placed, problem_of
 from waystation.planning.rules.living.redesign import Stream, Terms
 from waystation.planning.rules.planner import lay
 
@@ -259,3 +260,61 @@ def test_siz_12_no_hub_is_filled_beyond_its_slots() -> None:
     full = placed(streams(12.0, 12.0), [terms()], replace(tree(floors={("east", "fan"): 1}), slots={"east": 0}), {})
     assert full.shelves == ()
     assert "shelf of 0 units at east" in full.conflict
+
+
+def lending(near: float = 9.0, far: float = 4.0) -> list[Stream]:
+    """West reaches Alicante as often as its own hub does; East reaches Badajoz too rarely."""
+    return [
+        Stream("alicante", "fan", near, (("east", 0.9), ("west", 0.9)), "east"),
+        Stream("badajoz", "fan", far, (("west", 0.99), ("east", 0.6)), "west"),
+    ]
+
+
+def test_siz_12_a_hub_lends_where_it_reaches_as_often_as_the_own_hub_or_nearly_always() -> None:
+    """Nine of ten is as good as the own hub's; six of ten is not; never is not; and every group has to come."""
+    assert lenders(lending()) == {"alicante": ("west",)}
+    assert lenders([Stream("faro", "fan", 1.0, (("east", 1.0), ("west", AS_GOOD)), "east")]) == {"faro": ("west",)}
+    assert lenders([Stream("evora", "fan", 1.0, (("east", 0.0), ("west", 0.0)), "east")]) == {}
+    heavy = Stream("alicante", "pump", 1.0, (("east", 0.9), ("west", 0.0)), "east")
+    assert lenders([*lending(), heavy]) == {}
+    assert lenders([Stream("", "fan", 1.0, (("east", 1.0), ("west", 1.0)), "east")]) == {}
+
+
+def test_siz_12_a_network_that_lends_buys_less_for_the_same_classes_and_says_what_it_saves() -> None:
+    """Beside it stands the plan in which nothing is lent, judged alike."""
+    found = placed(lending(), [terms()], tree(0.95), {})
+    whole, unlent = found.judged
+    assert (whole.name, unlent.name) == (PLACED, UNLENT)
+    assert whole.capital < unlent.capital
+    assert found.bound <= found.value
+    assert found.classes[0].reached >= 0.95 - 1e-9
+    assert found.lenders == {"alicante": ("west",)}
+
+
+def test_siz_12_a_lent_unit_is_in_time_as_often_as_the_lender_reaches() -> None:
+    """All units lie in the west: Alicante is restored nine times of ten, Badajoz ninety-nine of a hundred."""
+    much = {("west", "fan"): 60}
+    found = placed(lending(9.0, 4.0), [terms()], tree(), {"West": much})
+    judged = next(j for j in found.judged if j.name == "West")
+    assert judged.share == pytest.approx((9.0 * 0.9 + 4.0 * 0.99) / 13.0, abs=1e-3)
+
+
+def test_siz_12_the_curve_of_a_network_that_lends_ends_where_its_ways_are_the_limit() -> None:
+    """It begins at the floors, and rises with money."""
+    points = curve(lending(), [terms()], tree(floors={("east", "fan"): 1}))
+    assert points[0][0] == 100.0
+    assert [s for _, s in points] == sorted(s for _, s in points)
+    assert points[-1][1] == pytest.approx((9.0 * 0.9 + 4.0 * 0.99) / 13.0, abs=1e-2)
+
+
+def test_siz_12_needs_of_no_known_site_ask_for_the_strictest_class_that_their_hub_serves() -> None:
+    """Nobody knows where the fans of the west fail: they are not left out of what a class asks for."""
+    unknown = [streams(6.0, 1.0)[0], Stream("", "fan", 6.0, (("west", 1.0),), "west")]
+    strict = replace(tree(0.8), class_of={"alicante": "B", "badajoz": "A"}, cover={"A": 0.97, "B": 0.8})
+    found = placed([*unknown, streams(1.0, 1.0)[1]], [terms()], strict, {})
+    assert {c.name for c in found.classes} == {"A", "B"}
+    assert units(found)[2] > 0
+    alone_ = placed(unknown, [terms()], replace(strict, class_of={"alicante": "B"}), {})
+    assert units(alone_)[2] > 0  # the west serves no site on record: the strictest class of all
+    nobody = placed([unknown[1]], [terms()], replace(strict, class_of={}, cover={}), {})
+    assert nobody.classes == ()

@@ -21,7 +21,7 @@ from waystation.planning.rules.master import Master
 from waystation.planning.rules.prices import Priced, Prices, priced
 
 Objective = Literal["money", "waiting"]
-MOST_ROUNDS = 80
+MOST_ROUNDS, VERY_MANY = 80, 4_000
 CLOSE = 1e-4
 RARELY, MISSED = 1e-8, 1e-9
 
@@ -81,6 +81,10 @@ def constrained(
     """The cheapest plan (or the one of least waiting) within all limits."""
     model: Model = Lending(given, may_go_on) if given.lenders else _Alone(given)
     search = _Search(model, objective, limits)
+    if given.lenders:  # what is good without laterals is the worst that may come out
+        alone = _Search(_Alone(given), objective, limits)
+        alone.generate(may_go_on)
+        search.add(*alone.columns())
     search.generate(may_go_on)
     if search.missed() and may_go_on():
         fitting = _Search(model, "nothing", limits)
@@ -93,6 +97,9 @@ def constrained(
         search.generate(may_go_on)
     if search.missed():
         return Constrained("none_found", None, np.inf, search.bound, rounds=search.rounds)
+    if isinstance(model, Lending) and may_go_on():
+        search.add(*model.near(search.prices()))
+        search.master.solve()
     chosen = search.master.whole(may_go_on)
     if chosen is None:
         return Constrained("none_found", None, np.inf, search.bound, rounds=search.rounds)
@@ -167,8 +174,8 @@ class _Search:
         self.master = Master(self.given.parts, [limit.most for limit in self.limits])
         everyone = np.arange(self.given.parts)
         full = np.where(np.array(self.given.holds)[None, :], self.given.caps, 0)
-        self._add(everyone, self.given.least)
-        self._add(everyone, full)
+        self.add(everyone, self.given.least)
+        self.add(everyone, full)
 
     def generate(self, may_go_on: Callable[[], bool]) -> None:
         """Price and add until the bound meets the master, nothing new prices out, or it may not go on."""
@@ -186,18 +193,28 @@ class _Search:
             if not may_go_on():
                 self.stopped = True
                 return
-            self._add(np.flatnonzero(better), found.stock[better])
+            self.add(np.flatnonzero(better), found.stock[better])
 
     def missed(self) -> bool:
         """Whether the mix so far still misses a limit."""
         return self.master.slack() > MISSED
 
+    def columns(self) -> tuple[Whole, Whole]:
+        """Parts and stocks of the columns; of those in the mix, where there are very many."""
+        parts, stocks = np.concatenate(self._parts), np.concatenate(self._stocks)
+        kept = self.master.used() if len(parts) > VERY_MANY else np.arange(len(parts))
+        return parts[kept], stocks[kept]
+
     def take(self, other: _Search) -> None:
         """Take over another search's columns, which hold every limit; from now on none may be missed."""
         for parts, stock in zip(other._parts, other._stocks, strict=True):
-            self._add(parts, stock)
+            self.add(parts, stock)
         self.master.forbid_missing()
         self.stopped = False
+
+    def prices(self) -> Prices:
+        """What units, waiting and misses cost by the duals of the mix so far."""
+        return self._prices(self.master.solve()[0])
 
     def _prices(self, duals: Array) -> Prices:
         unit = self._unit if self.objective == "money" else np.zeros_like(self._unit)
@@ -212,7 +229,8 @@ class _Search:
                 )
         return Prices(unit, charge, reward)
 
-    def _add(self, parts: Whole, stock: Whole) -> None:
+    def add(self, parts: Whole, stock: Whole) -> None:
+        """Columns: stocks (len(parts), N) of some parts."""
         at = self.model.look(parts, stock)
         rows = [limit.used(stock, at.ebo, at.fill, parts) for limit in self.limits]
         used = np.stack(rows) if rows else np.zeros((0, len(parts)))

@@ -120,6 +120,10 @@ class Master:
 
         self._model.cbMipInterrupt.subscribe(ask)
 
+    def used(self) -> NDArray[np.int64]:
+        """The columns in the mix, by their number in the order added."""
+        return np.flatnonzero(self._columns("col_value") > 1e-9)
+
     def forbid_missing(self) -> None:
         """From now on every limit holds in the mix."""
         for row in range(self._limits):

@@ -21,7 +21,7 @@ from waystation.planning.rules.counts import Array
 from waystation.planning.rules.fleet import Fleet, Seen, Whole, seen
 
 FEEDER = -1  # in place of a hub's number in its family: the node that feeds them
-RARE, CLOSE, MOST_TURNS = 1e-6, 1e-6, 60
+RARE, CLOSE, MOST_TURNS = 3e-6, 2e-5, 60
 MORE_POINTS = 6  # of the transform, beyond the backlogs: what is folded back onto them is below its noise
 LOST = 1e-12  # a backlog's weight in the transform that is noise; then no shelf is taken to have a unit
 CELLS = 2_000_000
@@ -119,7 +119,7 @@ class _Family:
                 if hub != FEEDER:
                     (own if hub == home else may)[:, hub] += self.rate[:, door]
         self.base = np.where(own > 0.0, own, may)  # orders a year under which the laws are drawn
-        self._draw(given, parts)
+        self._draw(given, parts, own)
         plain = np.divide(own, self.base, out=np.ones_like(own), where=self.base > 0.0)
         self.up = np.repeat(plain[:, None], self.chance.shape[1], axis=1)
         self.down, self.left = self.up.copy(), np.ones_like(self.chance)
@@ -127,7 +127,7 @@ class _Family:
     def _chains(self) -> Iterator[tuple[int, tuple[int, ...]]]:
         return zip(self.of.home, self.of.lenders, strict=True)
 
-    def _draw(self, given: Fleet, parts: Whole) -> None:
+    def _draw(self, given: Fleet, parts: Whole, own: Array) -> None:
         """Laws of what is on its way (C, H, T), weights of what hubs are owed (C, H, B), and others' rates (C,)."""
         self.years = np.array([given.years[h] for h in self.hubs])
         self.after: dict[tuple[int, ...], Array] = {}
@@ -147,7 +147,7 @@ class _Family:
         logs = np.array([math.lgamma(k + 1.0) for k in owed])
         shares = np.maximum(share * self.typical[:, None], 1e-300)
         self.owed = np.exp(owed * np.log(shares)[..., None] - logs - shares[..., None])
-        self.others = np.maximum(0.0, self.total - self.base.sum(axis=1))
+        self.others = np.maximum(0.0, self.total - own.sum(axis=1))
 
     def settle(self) -> None:
         """Turn until the orders by laterals agree with the shares of time that they follow from."""
@@ -157,30 +157,32 @@ class _Family:
             self.up, self.down, self.left = self._orders()
             if max(map(self._apart, before, (self.up, self.down, self.left))) < CLOSE:
                 break
-        self._tilt()
+        self._tilt(last=True)
 
     def _apart(self, old: Array, new: Array) -> float:
         """How far rates (C, S, ...) are from what they were, over the states as often as they are."""
         far = np.abs(new - old).reshape(*self.chance.shape, -1).max(axis=2)
         return float((self.chance * far).sum(axis=1).max(initial=0.0))
 
-    def _tilt(self) -> None:
-        """Transforms (C, S, H, M) of each hub's weights: all, without a unit on the shelf, times the units short."""
+    def _tilt(self, *, last: bool = False) -> None:
+        """Transforms (H, C, S, M) of the hubs' weights: all, without a unit, and at last times what is short."""
         stock, n = self.stock[:, None, :, None], np.arange(self.owed.shape[-1] + self.way.shape[-1] - 1)
         old = np.where(n < stock, self._then(self.up)[..., None], self._then(self.down)[..., None])
         new = np.where(n < stock, self.up[..., None], self.down[..., None])
         owed = np.arange(self.owed.shape[-1])
         weight = np.concatenate((np.ones_like(old[..., :1]), np.cumprod(old[..., : owed[-1]], axis=-1)), axis=-1)
-        told = np.zeros((3, *weight.shape))
+        told = np.zeros((3 if last else 2, *weight.shape))
         for way in range(self.way.shape[-1]):
             some = self.way[:, None, :, way : way + 1] * weight
             told[0] += some
             told[1] += np.where(owed + way >= stock, some, 0.0)
-            told[2] += np.maximum(owed + way - stock, 0) * some
+            if last:
+                told[2] += np.maximum(owed + way - stock, 0) * some
             weight = weight * new[..., way : way + len(owed)]
         told *= self.owed[:, None]
         told[:, :, 0, :, 1:] = 0.0  # nothing is owed while the feeder has stock
-        self.all, self.empty, self.short = (some @ self.wave for some in told)
+        self.all, self.empty, *short = (np.moveaxis(some, 2, 0) @ self.wave for some in told)
+        self.short = short[0] if last else self.all
         rest = self.typical[:, None] * (self.others / self.total)[:, None] * self._then(self.left)
         rest[:, 0] = 0.0
         self.rest = np.exp(rest[..., None] * self.turn)
@@ -200,7 +202,7 @@ class _Family:
         found = self.rest
         for hub in range(len(self.hubs)):
             some = self.short if hub == short else self.empty if hub in none else self.all
-            found = found * some[:, :, hub]
+            found = found * some[hub]
         return np.asarray(np.maximum(0.0, (found * self.back).sum(axis=-1).real))
 
     def _none(self, chain: Sequence[int]) -> Array:
@@ -260,12 +262,12 @@ class _Family:
         """Write what the family's hubs and doors see."""
         late = [self.rate[:, d] * self._mean(self._none((h, *more))) for d, (h, more) in enumerate(self._chains())]
         for n, hub in enumerate(self.hubs):
-            found.fill[rows, hub] = 1.0 - self._mean(self._none((n,)))
+            found.fill[rows, hub] = np.maximum(0.0, 1.0 - self._mean(self._none((n,))))
             most = self.backlog + self.way.shape[-1]
             short = np.minimum(most, self._at((), n) / np.maximum(self.whole, 1e-300))
             found.ebo[rows, hub] = self._mean(np.where(self.whole < LOST, most, short))
         for d, (door, (home, lenders)) in enumerate(zip(self.of.doors, self._chains(), strict=True)):
-            found.fill[rows, door] = 1.0 - self._mean(self._none((home, *lenders)))
+            found.fill[rows, door] = np.maximum(0.0, 1.0 - self._mean(self._none((home, *lenders))))
             if home == FEEDER:  # its share of the backlog, while no lender has a unit
                 found.ebo[rows, door] = self._mean(self.backlog * self._none(lenders)) * self.rate[:, d] / self.total
             elif door not in self.hubs:

@@ -1,13 +1,15 @@
 """What no stock beats at given prices, however hubs lend: the bound of plans with laterals.
 
-Every need, whoever meets it, is one order at the centre, so what is outstanding there, and how long an order waits for
-the centre's stock, depend on no rule of lending. Hence, with so many units at the centre and so many in all:
-- a unit lies anywhere only while fewer are outstanding from supply than there are in all;
-- a unit lies on a hub's shelf only while fewer orders are outstanding for the needs that nobody else serves than the
-  hub holds: what is on its way for these, and their part of the centre's backlog.
-No need is met more often than the first, nor than the second summed over the shelves that may serve it. For every stock
-of the centre and every total the shelves are then independent, and one pass over them is the optimum. The laws are
-those of `overflow`. Source: Graves, Management Science 31 (1985) for the law; the relaxation is our own.
+Every need, whoever meets it, is one order at the centre, so how long an order waits for the centre's stock depends on
+no rule of lending. Hence, with so many units at the centre and so many in all:
+- a hub has a unit on its shelf only while fewer orders are outstanding for the needs that nobody else serves than it
+  holds: what is on its way for these, and their part of the centre's backlog;
+- of all needs of one supply time, no more are met at once than there are units: at best the earliest, as in Erlang's
+  loss system (what does not find a unit waits for its own order and takes none from others);
+- no fewer wait than are outstanding from supply beyond the units.
+The second, at a price for each need met, and the first, summed over the shelves that may serve a need, leave the
+shelves independent for every stock of the centre, so that one pass over the total is the optimum. The best of several
+prices counts. Sources: Graves, Management Science 31 (1985); Erlang (1917); the relaxation is our own.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ from waystation.planning.rules.fleet import Fleet, Whole
 from waystation.planning.rules.laterals.overflow import lends, outstanding
 from waystation.planning.rules.prices import Prices
 
-MIXTURES = (0.0, 0.5, 1.0)  # of a need that several shelves may serve: the part that the total bounds
+PRICES = (0.0, 0.4, 0.7, 1.0)  # of a need met, in shares of what the dearest need of a part earns
+FREE = (False, True)  # whether what several shelves may serve counts as met, or as often as each of them has a unit
 SURE = 1e-7
 CELLS = 400_000
-MOST_BLOCKS = 12
+MOST_BLOCKS = 60
 
 
 class Relaxed:
@@ -109,54 +112,74 @@ class _Some:
 
     def least(self, prices: Prices) -> Array:
         """(C,): over every stock of the centre and every total, a block of each at a time."""
-        of = _Earned(self, prices)
+        some = [_Priced(self, prices, share, free) for share in PRICES for free in FREE]
         best = np.full(len(self.parts), np.inf)
-        last = self.any.shape[1] - 1
-        for low, high in _blocks(last):
-            for begin, end in _blocks(last, low):
-                told = [of.sum(low, high, max(0, begin - high), end, mixed) for mixed in MIXTURES]
-                best = np.minimum(best, np.max(told, axis=0))
+        totals = self.any.shape[1]
+        for low, high in _blocks(totals - 1):
+            told = np.max([at.sums(low, high, totals) for at in some], axis=0)
+            best = np.minimum(best, told[:, low:].min(axis=1))
         return best
 
 
-class _Earned:
-    """What the shelves of some parts cost and earn at given prices."""
+class _Priced:
+    """What the shelves of some parts cost and earn, when each need that earns as much pays a price for being met."""
 
-    def __init__(self, of: _Some, prices: Prices) -> None:
-        self.of, given = of, of.given
-        price, charge, reward = (v[of.parts] for v in (prices.unit, prices.charge, prices.reward))
-        self.price, self.spare = price, price[:, [0, *of.hubs]].min(axis=1)
-        sole = [leaf for leaf in of.leaves if not given.lenders.get(leaf)]
-        wide = [leaf for leaf in of.leaves if given.lenders.get(leaf)]
-        self.wide = reward[:, wide].sum(axis=1)
-        self.sole_at = {n: reward[:, [d for d in sole if given.of[d] == n]].sum(axis=1) for n in (0, *of.hubs)}
-        self.wide_at = {
-            n: reward[:, [d for d in wide if n in (given.of[d], *given.lenders[d])]].sum(axis=1) for n in (0, *of.hubs)
+    def __init__(self, of: _Some, prices: Prices, share: float, free: bool) -> None:
+        self.of, given, self.share = of, of.given, share
+        self.unit, charge, reward = (v[of.parts] for v in (prices.unit, prices.charge, prices.reward))
+        self.spare = self.unit[:, [0, *of.hubs]].min(axis=1)
+        rate = given.rate[of.parts]
+        earns = np.divide(reward, rate, out=np.zeros_like(reward), where=rate > 0.0)
+        price = share * earns[:, of.leaves].max(axis=1)[:, None]
+        pays = rate * ((earns >= price) & (earns > 0.0))
+        left = reward - price * pays
+        total = pays[:, of.leaves].sum(axis=1)
+        whole = np.maximum(rate[:, of.leaves].sum(axis=1), 1e-300)
+        carried = _carried(given.pipeline[of.parts, 0] * total / whole, of.any.shape[1])
+        self.paid = price * total[:, None] * carried
+        many = [d for d in of.leaves if given.lenders.get(d)]
+        if free:
+            self.paid += left[:, many].sum(axis=1)[:, None]
+            left[:, many] = 0.0
+        self.serves = {
+            n: left[:, [d for d in of.leaves if n in (given.of[d], *given.lenders.get(d, ()))]].sum(axis=1)
+            for n in (0, *of.hubs)
         }
-        asked = np.where(given.rate[of.parts] > 0.0, charge, np.inf)
+        asked = np.where(rate > 0.0, charge, np.inf)
         self.waits = np.nan_to_num(asked[:, of.leaves].min(axis=1), posinf=0.0)
-        own = {n: asked[:, [d for d in sole if given.of[d] == n]] for n in of.hubs}
-        self.waits_at = {n: np.nan_to_num(v.min(axis=1, initial=np.inf), posinf=0.0) for n, v in own.items()}
+        at = {n: asked[:, [d for d in of.leaves if given.of[d] == n]] for n in of.hubs}
+        self.waits_at = {n: np.nan_to_num(v.min(axis=1, initial=np.inf), posinf=0.0) for n, v in at.items()}
 
-    def sum(self, low: int, high: int, fewest: int, total: int, mixed: float) -> Array:
-        """(C,): the least with `low` to `high` units at the centre, `fewest` or more at hubs and at most `total`."""
-        of, some = self.of, self.of.any[:, total][:, None]
-        sums = np.zeros((len(of.parts), 1))
+    def sums(self, low: int, high: int, totals: int) -> Array:
+        """(C, totals): the least with `low` to `high` units at the centre, for every total of units."""
+        of = self.of
+        at_hubs = np.zeros((len(of.parts), 1))
         for hub, (has, short) in zip(of.hubs, of.shelf, strict=True):
             floor = of.floor[:, hub]
             units = np.arange(max(has.shape[2], int(floor.max(initial=0)) + 1))
             at = np.minimum(units, has.shape[2] - 1)
-            earns = self.sole_at[hub] + (1.0 - mixed) * self.wide_at[hub]
-            value = self.price[:, hub][:, None] * units - earns[:, None] * np.minimum(some, has[:, high][:, at])
-            value += (1.0 - mixed) * self.waits_at[hub][:, None] * short[:, high][:, at]
+            value = self.unit[:, hub][:, None] * units - self.serves[hub][:, None] * has[:, high][:, at]
+            value += (1.0 - self.share) * self.waits_at[hub][:, None] * short[:, high][:, at]
             value[units < floor[:, None]] = np.inf
-            sums = joined(sums, value)
-        units = np.arange(sums.shape[1])
-        sums = sums + np.maximum(0, fewest - units) * self.spare[:, None]
-        held = np.maximum(low, of.floor[:, 0])
-        earns = self.sole_at[0] + (1.0 - mixed) * self.wide_at[0]
-        found = sums.min(axis=1) + self.price[:, 0] * held - earns * np.minimum(some[:, 0], of.any[:, high])
-        return np.asarray(found - mixed * (self.wide * some[:, 0] - self.waits * of.missing[:, total]))
+            at_hubs = joined(at_hubs, value)
+        ever = np.minimum.accumulate(at_hubs[:, ::-1], axis=1)[:, ::-1]
+        found = np.empty((len(of.parts), totals))
+        for total in range(totals):  # the least with so many units at hubs, or more than any of them needs
+            fewest = max(0, total - high)
+            some = ever[:, fewest] if fewest < ever.shape[1] else np.full(len(of.parts), np.inf)
+            more = found[:, total - 1] + self.spare if fewest else np.full(len(of.parts), np.inf)
+            found[:, total] = np.minimum(some, more)
+        held = self.unit[:, 0] * np.maximum(low, of.floor[:, 0]) - self.serves[0] * of.any[:, high]
+        return np.asarray(found + held[:, None] - self.paid + self.share * self.waits[:, None] * of.missing)
+
+
+def _carried(mean: Array, width: int) -> Array:
+    """(C, width): the largest share of needs met at once with so many units, of `mean` needs in a supply time; erratic
+    needs are met less often."""
+    lost = np.ones((len(mean), width))
+    for units in range(1, width):
+        lost[:, units] = mean * lost[:, units - 1] / (units + mean * lost[:, units - 1])
+    return 1.0 - lost
 
 
 def _blocks(last: int, begin: int = 0) -> list[tuple[int, int]]:

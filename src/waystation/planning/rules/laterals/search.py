@@ -20,6 +20,9 @@ from waystation.planning.rules.laterals.relaxed import Relaxed
 from waystation.planning.rules.prices import Priced, Prices, priced
 
 MOST_STEPS = 60
+TOGETHER = 20  # stocks whose neighbours are worked out together
+NEAREST = 40  # of the stocks seen of a part that a whole plan may be made of
+MOST_ALONE = 6  # units on one shelf with which a walk may begin
 
 
 def look(given: Fleet, parts: Whole, stock: Whole) -> Seen:
@@ -39,6 +42,7 @@ class Lending:
         self._part = np.zeros(0, dtype=np.int64)
         self._stock = np.zeros((0, len(given.parent)), dtype=np.int64)
         self._ebo, self._fill = np.zeros((2, 0, len(given.parent)))
+        self._begun = False
         self._asked: set[tuple[int, int]] = set()  # place, and which of its neighbours were looked at
         mean, variance = (moment[:, self._shelves].sum(axis=1) for moment in given.worst)
         self._most = np.maximum(most_useful(mean, variance, given.noticed), given.least.max(axis=1, initial=0))
@@ -81,18 +85,27 @@ class Lending:
         places = self._walked(prices)
         return np.asarray(self._stock[places])
 
+    def near(self, prices: Prices) -> tuple[Whole, Whole]:
+        """Parts and stocks of those seen that come nearest to each part's best: what a whole plan may be made of."""
+        value = self._values(prices, np.arange(len(self._part)))
+        order = np.lexsort((np.arange(len(value)), value, self._part))
+        first = np.searchsorted(self._part[order], np.arange(self.given.parts))
+        kept = order[np.arange(len(order)) - first[self._part[order]] < NEAREST]
+        return self._part[kept], self._stock[kept]
+
     def _walked(self, prices: Prices) -> Whole:
         """(P,): the places of the best stocks."""
         every = np.arange(self.given.parts)
+        if not self._begun:
+            self._begin()
         self._places(every, priced(self.given, prices).stock)
         best = self._best(prices)
         for _ in range(MOST_STEPS):
-            for kind in (0, 1):
+            for kind in range(3):
                 open_ = [p for p in best.tolist() if (p, kind) not in self._asked]
                 if not open_ or not self.may_go_on():
                     continue
-                self._asked.update((p, kind) for p in open_)
-                self._places(*self._neighbours(np.array(open_), kind))
+                self._look_around(open_, kind)
                 found = self._best(prices)
                 moved = bool((found != best).any())
                 best = found
@@ -101,6 +114,15 @@ class Lending:
             else:
                 break
         return best
+
+    def _look_around(self, places: list[int], kind: int) -> None:
+        """Work out the neighbours of some stocks, as many as there is time for."""
+        for begin in range(0, len(places), TOGETHER):
+            if begin and not self.may_go_on():
+                return
+            some = places[begin : begin + TOGETHER]
+            self._asked.update((place, kind) for place in some)
+            self._places(*self._neighbours(np.array(some), kind))
 
     def _values(self, prices: Prices, places: Whole) -> Array:
         part, leaves = self._part[places], self._leaves
@@ -114,15 +136,30 @@ class Lending:
         order = np.lexsort((np.arange(len(value)), value, self._part))
         return np.asarray(order[np.searchsorted(self._part[order], np.arange(self.given.parts))], dtype=np.int64)
 
+    def _begin(self) -> None:
+        """All units of a part on one shelf: where a shelf lends to many, no walk by single units leads there."""
+        self._begun = True
+        for shelf in self._shelves:
+            if not self.may_go_on():
+                return
+            for units in range(min(MOST_ALONE, int(self._most.max(initial=0))) + 1):
+                parts = np.flatnonzero(self._most >= units)
+                stock = self.given.least[parts].copy()
+                stock[:, shelf] = np.maximum(stock[:, shelf], units)
+                self._places(parts, stock)
+
     def _neighbours(self, places: Whole, kind: int) -> tuple[Whole, Whole]:
-        """Parts and stocks one unit away (0), or with one unit moved (1), within floors and what is useful."""
+        """Parts and stocks one unit away (0), with one unit moved (1), or all that a shelf has to another (2); within
+        floors and what is useful."""
         size = len(self._shelves)
         units = np.eye(size, dtype=np.int64)
         moves = np.concatenate((units, -units)) if kind == 0 else (units[:, None] - units[None]).reshape(-1, size)
         steps = np.zeros((len(moves), self._stock.shape[1]), dtype=np.int64)
         steps[:, self._shelves] = moves
         steps = steps[np.abs(steps).any(axis=1)]
-        stock = (self._stock[places][:, None] + steps).reshape(-1, steps.shape[1])
-        parts = np.repeat(self._part[places], len(steps))
+        here, parts = self._stock[places][:, None], np.repeat(self._part[places], len(steps))
+        spare = (here - self.given.least[self._part[places]][:, None]) * (steps < 0)
+        times = spare.max(axis=2, keepdims=True) if kind == 2 else 1
+        stock = (here + times * steps).reshape(-1, steps.shape[1])
         within = (stock >= self.given.least[parts]).all(axis=1) & (stock <= self._most[parts][:, None]).all(axis=1)
         return parts[within], stock[within]

@@ -39,7 +39,7 @@ from waystation.planning.rules.problem import (
     TargetGiven,
 )
 
-POINTS = 40  # of the curve
+POINTS, RATES = 40, 24  # of the curve
 NO_SITE = ": no known site"
 PLACED, UNLENT = "Whole network", "The same, nothing lent"
 
@@ -271,11 +271,11 @@ def _stocks(given: Fleet) -> Iterator[Whole]:
 
 
 def _lent_stocks(given: Fleet) -> Iterator[Whole]:
-    """The best stock at each of `POINTS` exchange rates of money for waiting, the dearest first."""
+    """The best stock at each of `RATES` exchange rates of money for waiting, the dearest first."""
     model, nothing = Lending(given, lambda: True), np.zeros_like(given.pipeline)
     dearest, cheapest = 1.0 / float(given.unit_cost.min()), given.noticed / float(given.unit_cost.max())
     yield given.least
-    for rate in np.geomspace(dearest, cheapest, POINTS).tolist():
+    for rate in np.geomspace(dearest, cheapest, RATES).tolist():
         yield model.best(Prices(rate * money(given), at_customers(given), nothing))
 
 
