@@ -117,6 +117,29 @@ def test_hub_05_targets_of_a_class_are_met_at_least_money(tmp_path: Path) -> Non
     assert _ask(tmp_path, sharper)[1]["capital"] >= told["capital"]
 
 
+def test_siz_12_laterals_are_asked_for_by_a_word_and_said_by_site_and_by_play(tmp_path: Path, capsys: Any) -> None:
+    """Two hubs of one centre within four hours of the site: the second lends, and the plan is played."""
+    asked = _with_targets(laterals=True, service_targets={"gold": 0.97})
+    asked["nodes"] = [node for node in asked["nodes"] if node["id"] != "L1"]
+    asked["demand"] = [row | {"node": "sevilla"} for row in asked["demand"][:3]]
+    asked["travel_h"] = {"R1": {"sevilla": 3, "huelva": 5}, "R2": {"sevilla": 3.5}}
+    code, told = _ask(tmp_path, asked)
+    text = capsys.readouterr().out
+    near = told["sites"][0]
+    assert code == 0
+    assert near["lenders"] == ["R2"]
+    assert near["served_by_own_node"] <= near["served_in_time"]
+    assert told["played"]["met_at_once"] == pytest.approx(near["served_in_time"], abs=0.01)
+    assert "played: " in text
+    assert "exact law over 2 parts, nothing lent" in text
+    alone = _ask(tmp_path, asked | {"laterals": False})[1]
+    assert told["capital"] <= alone["capital"]
+    assert alone["played"] is None
+    schema = json.loads(schema_text())
+    assert _holds({"$ref": "#/$defs/problem"}, asked, schema)
+    assert _holds({"$ref": "#/$defs/plan"}, told, schema)
+
+
 def test_service_targets_by_class_may_be_a_table_of_fill_rates(tmp_path: Path) -> None:
     """`{"gold": 0.9}`."""
     code, told = _ask(tmp_path, _with_targets(service_targets={"gold": 0.9}))

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from tests.rooms.planning.scenes import csv_of, on_shelf, take, tickets, two_hubs
-from tests.rooms.spares.network import a_part, an_offer
+from tests.rooms.spares.network import a_hub, a_lane, a_part, an_offer
 from waystation.kernel.clock import FastClock
 from waystation.planning import models as m
 from waystation.spares.models import StockTarget
@@ -100,6 +100,18 @@ def test_siz_07_a_point_of_the_curve_is_proposed_approved_by_another_and_made_li
     held = {t.hub.code: t.minimum for t in StockTarget.objects.filter(break_glass=False)}
     assert sum(held.values()) == bought
     assert "is live" in text(planner, "/planning/plans/1/")
+
+
+def test_siz_12_who_lends_to_whom_is_shown_and_told_by_the_api(people: dict[str, Client]) -> None:
+    """A third hub as near as the own one: the page names it, says what lending saves, and the API lists the sites."""
+    lender = a_hub("malaga")
+    a_lane(lender, 95)
+    page = text(people["operator"], "/planning/network/")
+    assert "malaga lends to sevilla" in page
+    assert "The same, nothing lent" in page
+    told = people["operator"].get("/api/v1/planning/network").json()
+    assert told["lends"] == [{"hub": "malaga", "to": "sevilla", "sites": ["cordoba"]}]
+    assert told["bound"] <= told["value"]
 
 
 def test_siz_12_the_whole_network_is_shown_with_its_bound_and_proposed_as_one(people: dict[str, Client]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import START
 from tests.rooms.planning.scenes import on_shelf, take, tickets, two_hubs
-from tests.rooms.spares.network import a_part, a_unit, system
+from tests.rooms.spares.network import a_hub, a_lane, a_part, a_unit, system
 from tests.samples import a_device, a_model
 from waystation.incidents import actions as incidents
 from waystation.journeys import plan, studio
@@ -21,6 +21,8 @@ from waystation.kernel.refusals import NotAllowed, NotReady
 from waystation.planning import models as m
 from waystation.planning import queries
 from waystation.planning.actions import plans
+from waystation.planning.rules.living.placing import PLACED, UNLENT
+from waystation.planning.rules.living.playing import OTHER, OWN
 from waystation.registry.models import Device
 from waystation.spares.actions import hold, setup
 from waystation.spares.actions.sourcing import Need, source
@@ -206,3 +208,20 @@ def test_siz_12_what_incidents_took_together_is_planned_and_played_as_kits(hubs:
     played = certificate(system(), now=now)
     assert played.needs == pytest.approx(sum(s.per_year for s in found.drawn.streams) - per_year)
     assert played.left_out == pytest.approx(0.0, abs=1e-9)
+
+
+def test_siz_12_a_hub_that_reaches_the_sites_of_another_lends_to_them_and_is_played(hubs: tuple[Hub, Hub]) -> None:
+    """Málaga is as near to Córdoba as Sevilla is: it is told who lends, less is bought, and playing it agrees."""
+    alone = place(system(), now=START)
+    assert alone.lent() == []
+    lender = a_hub("malaga")
+    a_lane(lender, 95)
+    found = place(system(), now=START)
+    assert found.lent() == [("malaga", "sevilla", ("cordoba",))]
+    assert [j.name for j in found.placing.judged[:2]] == [PLACED, UNLENT]
+    assert found.placing.value <= found.placing.judged[1].capital
+    assert found.placing.bound <= found.placing.value
+    [kept] = found.placing.classes
+    played = certificate(system(), now=START).lone[0]
+    at_once = played.how[OWN] + played.how[OTHER]
+    assert at_once == pytest.approx(kept.reached, abs=0.03)  # lead times are laws there, and rates are drawn

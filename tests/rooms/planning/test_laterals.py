@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,71 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.rooms.planning.lending import by_play, centre, met, spread_out, units
 from waystation.kernel.refusals import BadInput
 from waystation.planning.rules.columns import at_customers, money
 from waystation.planning.rules.exact import exact
 from waystation.planning.rules.explain import at_nodes, at_sites, held
-from waystation.planning.rules.fleet import Fleet, Whole, fleet, waiting
+from waystation.planning.rules.fleet import Fleet, Whole, waiting
 from waystation.planning.rules.laterals.overflow import families, lent
 from waystation.planning.rules.laterals.played import played
 from waystation.planning.rules.laterals.relaxed import Relaxed
 from waystation.planning.rules.laterals.search import Lending, look
-from waystation.planning.rules.living.playing import OTHER, OWN, Asked, Group, Source, play
+from waystation.planning.rules.living.playing import OTHER, OWN
 from waystation.planning.rules.planner import Plan, lay, plan, reached
 from waystation.planning.rules.prices import Prices
 from waystation.planning.rules.problem import Problem, read
 
-DAYS = 365.25
 ALL = {1: (2, 3), 2: (1, 3), 3: (1, 2)}
-
-
-def centre(
-    rates: Sequence[float], lenders: Mapping[int, tuple[int, ...]], days: float = 2.0, supply: float = 16.0
-) -> Fleet:
-    """A centre (node 0, its own customers first in `rates`) and hubs; who lends to the customers of each node."""
-    nodes, doors = len(rates), sorted(lenders)
-    demand = [0.0 if n in lenders else rate for n, rate in enumerate(rates)] + [rates[n] for n in doors]
-    return fleet(
-        [-1] + [0] * (nodes - 1) + doors,
-        [supply / DAYS] + [days / DAYS] * (nodes - 1) + [0.0] * len(doors),
-        np.array([demand]),
-        np.ones(1),
-        np.array([100.0]),
-        lenders={nodes + n: lenders[node] for n, node in enumerate(doors)},
-        shelves=nodes,
-    )
-
-
-def units(of: Fleet, held: Sequence[int]) -> Whole:
-    """One part's stock over all nodes."""
-    found = np.zeros((1, len(of.parent)), dtype=np.int64)
-    found[0, : len(held)] = held
-    return found
-
-
-def met(of: Fleet, stock: Whole) -> float:
-    """The share of all needs met at once, by its own hub or a lender."""
-    at = lent(of, np.arange(1), stock, families(of))
-    return float((of.rate * at.fill).sum() / of.rate.sum())
-
-
-def by_play(
-    rates: Sequence[float],
-    lenders: Mapping[int, tuple[int, ...]],
-    held: Sequence[int],
-    days: float = 2.0,
-    supply: float = 16.0,
-) -> tuple[float, float]:
-    """The same, need by need; with the standard error."""
-    asked = [
-        Asked(f"s{n}", "p", rate, 1, str(n), 4.0, tuple(Source(str(k), (1.0,)) for k in (n, *lenders.get(n, ()))))
-        for n, rate in enumerate(rates)
-        if rate > 0.0
-    ]
-    ways = {str(n): days for n in range(1, len(rates))}
-    stock = {(str(n), "p"): count for n, count in enumerate(held)}
-    told = play(asked, [Group("p", (supply,))], "0", ways, {"it": stock}, seed=5)[0]
-    return told.how[OWN] + told.how[OTHER], told.in_time.error
 
 
 @pytest.mark.parametrize("held", [(0, 1, 1, 1), (2, 1, 1, 1), (1, 1, 0, 1), (3, 0, 1, 0), (0, 2, 0, 0), (4, 0, 0, 2)])
@@ -375,3 +325,12 @@ def test_siz_12_an_unused_problem_has_no_lenders() -> None:
     problem: Problem = read(document(laterals=False))
     assert problem.lenders == {}
     assert len(lay(problem).fleet.parent) == 3
+
+
+def test_siz_12_a_time_that_is_over_still_gives_no_worse_a_plan_than_without_laterals() -> None:
+    """What is good without laterals is where the search begins."""
+    asked = iter([True] * 30)
+    hasty = plan(read(spread_out(20, 5, 3, laterals=True)), lambda: next(asked, False))
+    alone = plan(read(spread_out(20, 5, 3, laterals=False)))
+    assert hasty.stock is not None
+    assert hasty.value <= alone.value * 1.001
