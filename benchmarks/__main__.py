@@ -10,7 +10,8 @@ from benchmarks.harness import ROOT
 
 NAMES = (
     "telemetry_path", "telemetry_reads", "line_protocol", "evidence_append", "reservation", "pages", "pack",
-    "month_report", "trace_sheet", "planning_curves", "planning_simulation", "planning_forecast", "edge",
+    "month_report", "trace_sheet", "planning_curves", "planning_simulation", "planning_forecast",
+    "planning_laterals", "edge",
 )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def _law(report: Report) -> None:
     report.add("met_at_once_mean_error", float(np.mean(off)))
     report.add("met_at_once_mean_absolute_error", float(np.abs(off).mean()))
     report.add("met_at_once_worst_error", max(off, key=abs))
-    report.add("beyond_3_standard_errors_and_0.005", wide)
+    report.add("beyond_3_standard_errors_and_0.005", int(wide))
     report.judge(
         "met at once within 3 standard errors + 0.005 of the play in 98 of 100 networks", wide <= 0.02 * NETWORKS
     )
@@ -93,8 +93,8 @@ def _walk(report: Report) -> None:
         missed += found.value[0] > best + 1e-6 * abs(best)
         broken += Relaxed(of).least(prices)[0] > min(best, float(found.value[0])) + 1e-6
     report.add("walks_that_missed_the_best_of_every_stock_percent", 100.0 * missed / asked)
-    report.add("bounds_above_the_best_of_every_stock", broken)
-    report.judge("no bound is above the best of every stock", broken == 0)
+    report.add("bounds_above_the_best_of_every_stock", int(broken))
+    report.judge("no bound is above the best of every stock", bool(broken == 0))
 
 
 def _plans(report: Report, parts: int, hubs: int, seed: int) -> None:

@@ -23,6 +23,7 @@ from waystation.journeys.stock_list import StockList, as_csv, as_pdf, stock_list
 from waystation.kernel.refusals import NotReady
 from waystation.planning import queries
 from waystation.planning.rules.demand.needs import MONTH
+from waystation.planning.rules.living.placing import UNLENT
 from waystation.planning.rules.living.playing import Played
 from waystation.planning.rules.living.redesign import Design
 
@@ -141,6 +142,7 @@ def _network_curve(found: Whole) -> Any:
     marks = [
         Mark(j.capital, j.share, f"{j.name}: {j.share:.1%}, {money(j.capital)}", n == 0)
         for n, j in enumerate(found.placing.judged)
+        if j.name != UNLENT  # too near to the first to be told apart; the table has it
     ]
     said = "; ".join(m.words for m in marks)
     return attainment(points, points[0][0], marks, None, said)

@@ -23,7 +23,7 @@ from waystation.planning.rules.prices import Priced, Prices, priced
 Objective = Literal["money", "waiting"]
 MOST_ROUNDS, VERY_MANY = 80, 4_000
 CLOSE = 1e-4
-RARELY, MISSED = 1e-8, 1e-9
+RARELY, MISSED, UNSURE = 1e-8, 1e-9, 1e-7
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Limit:
         at = slice(None) if parts is None else parts
         held, short, met = self.unit[at] * stock, self.charge[at] * ebo, self.reward[at] * fill
         return np.asarray((held + short - met).sum(axis=1))
+
+    def sharper(self) -> Limit:
+        """The limit, sharper by what the law of lending is not sure of, where it is about service."""
+        service = self.charge.any() or self.reward.any()
+        return replace(self, most=self.most - UNSURE * abs(self.most)) if service else self
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,8 @@ def constrained(
 ) -> Constrained:
     """The cheapest plan (or the one of least waiting) within all limits."""
     model: Model = Lending(given, may_go_on) if given.lenders else _Alone(given)
+    if given.lenders:
+        limits = [limit.sharper() for limit in limits]
     search = _Search(model, objective, limits)
     if given.lenders:  # what is good without laterals is the worst that may come out
         alone = _Search(_Alone(given), objective, limits)

@@ -22,7 +22,7 @@ from waystation.planning.rules.fleet import Fleet, Seen, Whole, seen
 
 FEEDER = -1  # in place of a hub's number in its family: the node that feeds them
 RARE, CLOSE, MOST_TURNS = 3e-6, 2e-5, 60
-MORE_POINTS = 6  # of the transform, beyond the backlogs: what is folded back onto them is below its noise
+MORE_POINTS = 10  # of the transform, beyond the backlogs: what is folded back onto them is below its noise
 LOST = 1e-12  # a backlog's weight in the transform that is noise; then no shelf is taken to have a unit
 CELLS = 2_000_000
 
@@ -150,19 +150,26 @@ class _Family:
         self.others = np.maximum(0.0, self.total - own.sum(axis=1))
 
     def settle(self) -> None:
-        """Turn until the orders by laterals agree with the shares of time that they follow from."""
+        """Turn until the orders by laterals agree with the shares of time that they follow from; each stock by itself,
+        so that it is worth the same beside any others."""
+        moving = np.ones(len(self.stock), dtype=bool)
         for _ in range(MOST_TURNS):
             self._tilt()
             before = self.up, self.down, self.left
-            self.up, self.down, self.left = self._orders()
-            if max(map(self._apart, before, (self.up, self.down, self.left))) < CLOSE:
+            after = self._orders()
+            self.up, self.down, self.left = (
+                np.where(moving.reshape(-1, *[1] * (old.ndim - 1)), new, old)
+                for old, new in zip(before, after, strict=True)
+            )
+            moving &= np.max(list(map(self._apart, before, after)), axis=0) >= CLOSE
+            if not moving.any():
                 break
         self._tilt(last=True)
 
-    def _apart(self, old: Array, new: Array) -> float:
-        """How far rates (C, S, ...) are from what they were, over the states as often as they are."""
+    def _apart(self, old: Array, new: Array) -> Array:
+        """(C,): how far rates (C, S, ...) are from what they were, over the states as often as they are."""
         far = np.abs(new - old).reshape(*self.chance.shape, -1).max(axis=2)
-        return float((self.chance * far).sum(axis=1).max(initial=0.0))
+        return np.asarray((self.chance * far).sum(axis=1))
 
     def _tilt(self, *, last: bool = False) -> None:
         """Transforms (H, C, S, M) of the hubs' weights: all, without a unit, and at last times what is short."""
@@ -296,10 +303,10 @@ def _feeder(mean: Array, variance: Array, stock: Whole) -> Array:
     place = stock[:, None] + np.arange(width)
     backlog = np.take_along_axis(law, place, axis=1)
     rest = backlog[:, ::-1].cumsum(axis=1)[:, ::-1]
-    last = max(1, int((rest > RARE).sum(axis=1).max(initial=1)))
-    kept = backlog[:, :last].copy()
+    last = np.maximum(1, (rest > RARE).sum(axis=1))
+    kept = np.where(np.arange(width) < last[:, None], backlog, 0.0)[:, : int(last.max(initial=1))]
     has = np.where(np.arange(law.shape[1]) < stock[:, None], law, 0.0).sum(axis=1)
-    kept[:, -1] += np.maximum(0.0, 1.0 - has - kept.sum(axis=1))
+    kept[np.arange(len(kept)), last - 1] += np.maximum(0.0, 1.0 - has - kept.sum(axis=1))
     return np.concatenate((has[:, None], kept), axis=1)
 
 
