@@ -23,7 +23,7 @@ from waystation.kernel.refusals import NotFound
 from waystation.product.models import Consignment, Move, ProductHold
 from waystation.registry.models import Space
 from waystation.runbooks.models import Run
-from waystation.spares.models import Reservation, Round
+from waystation.spares.models import Reservation, Round, Unit
 from waystation.telemetry.models import Excursion
 
 pytestmark = pytest.mark.django_db
@@ -127,6 +127,24 @@ def test_sec_06_no_unit_is_held_for_an_incident_of_another_site(door: str, syste
     assert (reply.status_code, reply.json()["code"]) == (404, "incidents.link_not_here")
     assert not Reservation.objects.exists()
     assert not Round.objects.exists()
+
+
+@pytest.mark.parametrize("door", ["failed?incident_id={foreign}", "return"])
+def test_sec_06_no_unit_fails_or_comes_back_for_an_incident_of_another_site(
+    door: str, system: Authority, signed_in: Any
+) -> None:
+    """A unit that works at Córdoba does not fail for an incident at Málaga; for one of its own site it does."""
+    unit = a_unit("S-1", a_hub())
+    Unit.objects.filter(pk=unit.pk).update(state="installed", site_id=the_site().pk, hub_id=None)
+    client, sent = signed_in("hub_technician"), {"reason": "cold"}
+    foreign, own = an_incident(system, a_space("malaga")).pk, an_incident(system, a_space("cordoba")).pk
+    path = f"/api/v1/spares/units/{unit.pk}/{door}"
+    reply = _post(client, path.format(foreign=foreign), sent, foreign)
+    assert (reply.status_code, reply.json()["code"]) == (404, "incidents.link_not_here")
+    assert Unit.objects.get(pk=unit.pk).state == "installed"
+    if door == "return":
+        _post(client, f"/api/v1/spares/units/{unit.pk}/failed", sent, own)
+    assert _post(client, path.format(foreign=own), sent, own).status_code == 200
 
 
 def _post(client: Client, path: str, sent: dict[str, Any], incident: UUID) -> Any:

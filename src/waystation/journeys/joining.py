@@ -15,7 +15,7 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotFound
 from waystation.product.models import Move, ProductHold
 from waystation.runbooks.models import Run
-from waystation.spares.models import Dispatch, Reservation
+from waystation.spares.models import Dispatch, Reservation, Unit
 from waystation.telemetry.models import Excursion
 
 # where the records of each kind say their site; a move has two
@@ -48,8 +48,15 @@ def demand_here(incident_id: UUID, site_id: UUID) -> None:
         raise NotFound(
             "incidents.link_not_here",
             f"There is no incident {incident_id} at that site.",
-            "Name one of the site that the part is for.",
+            "Name one of the site that the part is for, or is at.",
         )
+
+
+def unit_here(incident_id: UUID | None, unit_id: UUID) -> None:
+    """Refuse an incident of another site than the unit's."""
+    site_id = Unit.objects.filter(pk=unit_id).values_list("site_id", flat=True).first()
+    if incident_id is not None and site_id is not None:
+        demand_here(incident_id, site_id)
 
 
 def _sites(kind: str, object_id: UUID) -> tuple[UUID | None, ...]:

@@ -210,12 +210,14 @@ def install(request: HttpRequest, key: UUID, device_name: str = "") -> Any:
 @router.post("/units/{key}/failed", response=s.UnitOut)
 def failed(request: HttpRequest, key: UUID, body: s.Words, incident_id: UUID | None = None) -> Any:
     """No longer works."""
+    joining.unit_here(incident_id, key)
     return returns.mark_failed(by(request), key, reason=body.reason, now=_now(), incident_id=incident_id)
 
 
 @router.post("/units/{key}/return", response=s.ReturnOut)
 def start_return(request: HttpRequest, key: UUID, body: s.ReturnIn) -> Any:
     """Open the RMA."""
+    joining.unit_here(body.incident_id, key)
     return returns.start_return(by(request), key, now=_now(), **body.dict())
 
 
