@@ -271,6 +271,17 @@ def test_siz_12_only_hubs_that_the_same_node_feeds_lend_to_each_other() -> None:
     assert reached(found, problem, problem.targets[0]) >= 0.97 - 1e-9
 
 
+def test_siz_12_the_four_quickest_lend() -> None:
+    """Six hubs reach the clinic in time: its own, and the four that are nearest of the others."""
+    wide = document()
+    wide["nodes"] += [{"id": f"h{n}", "parent": "madrid", "lead_time_h": 48} for n in range(5)]
+    wide["travel_h"] |= {f"h{n}": {"clinic": 3.9 - n / 10} for n in range(5)}
+    problem = read(wide)
+    of = lay(problem).fleet
+    named = {problem.nodes[of.of[door]].id: [problem.nodes[n].id for n in to] for door, to in of.lenders.items()}
+    assert named["sevilla"] == ["cordoba", "h4", "h3", "h2"]
+
+
 def test_siz_12_sites_beyond_their_limit_are_lent_nothing_and_a_wrong_word_is_refused() -> None:
     """Cordoba reaches the clinic in three hours: at a limit of two it does not lend to it."""
     short = document()

@@ -24,6 +24,10 @@ from waystation.planning.rules.fleet import Fleet, Seen, Whole, fleet, seen, wai
 from waystation.planning.rules.laterals.search import look
 from waystation.planning.rules.problem import HOURS_PER_YEAR, Problem, TargetGiven
 
+MOST_LENDERS = (
+    4  # of a site, the quickest: that all of them and its own node are empty is rarer than any limit asks for
+)
+
 
 @dataclass(frozen=True)
 class Laid:
@@ -144,7 +148,8 @@ def _doors(
     at = list(nearest)
     for number, (site, node) in enumerate(zip(problem.sites, nearest, strict=True)):
         named = (nodes[name] for name in problem.lenders.get(site.id, ()))
-        lenders = tuple(other for other in named if node >= 0 and _may_lend(problem, other, node, nodes))
+        able = [other for other in named if node >= 0 and _may_lend(problem, other, node, nodes)]
+        lenders = tuple(able[:MOST_LENDERS])
         if lenders:
             at[number] = doors.setdefault((node, lenders), len(nodes) + len(doors))
     return list(doors), at

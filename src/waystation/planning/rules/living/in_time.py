@@ -15,7 +15,7 @@ from waystation.planning.rules.fleet import Whole, waiting
 from waystation.planning.rules.laterals.search import look
 from waystation.planning.rules.living.kits import Kit
 from waystation.planning.rules.living.redesign import Stream
-from waystation.planning.rules.planner import Laid
+from waystation.planning.rules.planner import MOST_LENDERS, Laid
 from waystation.planning.rules.problem import Problem
 
 AS_GOOD = 0.95  # of the hours of a week: a hub that reaches a site in time so often lends to it
@@ -32,7 +32,7 @@ class Judged:
 
 
 def lenders(streams: Sequence[Stream]) -> dict[str, tuple[str, ...]]:
-    """By site the hubs that lend to it when its own has nothing, those that reach it most often first.
+    """By site the hubs that lend to it when its own has nothing, at most four, those that reach it most often first.
 
     They reach it in time in `AS_GOOD` of the starts in a week, or as often as its own hub, with every group it needs.
     """
@@ -43,7 +43,8 @@ def lenders(streams: Sequence[Stream]) -> dict[str, tuple[str, ...]]:
             mine = {hub: at for hub, at in s.reach if hub != s.hub and at > 0.0 and at >= least}
             told = found.get(s.site)
             found[s.site] = mine if told is None else {h: min(at, told[h]) for h, at in mine.items() if h in told}
-    return {site: tuple(sorted(hubs, key=lambda h: (-hubs[h], h))) for site, hubs in found.items() if hubs}
+    best = {site: sorted(hubs, key=lambda h: (-hubs[h], h)) for site, hubs in found.items()}
+    return {site: tuple(hubs[:MOST_LENDERS]) for site, hubs in best.items() if hubs}
 
 
 class Judge:

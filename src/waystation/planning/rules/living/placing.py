@@ -217,12 +217,12 @@ def placed(
             "No priced part group has needs, so there is nothing to place.",
             "Give parts their prices, and take history in.",
         )
-    found = plan(problem, may_go_on)
+    alone = plan(replace(problem, lenders={}), may_go_on)  # first: a time that is over may cost what lending saves
+    found = plan(problem, may_go_on) if problem.lenders else alone
     judge = _judge(problem, found.laid, streams, kits)
     classes: tuple[Kept, ...] = ()
     judged = [judge.of(name, _as_stock(problem, found.laid.fleet, held)) for name, held in others.items()]
     if found.full is not None:
-        alone = plan(replace(problem, lenders={}), may_go_on) if problem.lenders else found
         if alone.stock is not None and alone is not found:
             judged.insert(0, judge.of(UNLENT, _widened(alone.stock, found.laid.fleet)))
         judged.insert(0, judge.of(PLACED, found.full))
