@@ -194,6 +194,12 @@ def _crashes() -> Check:
     return one
 
 
+def _bounds() -> Check:
+    from tests.rooms.planning.lending import bound_case
+
+    return _each(bound_case)
+
+
 def _network() -> Check:
     """An agent behind packets that are lost, late and cut off; needs root and `ip`."""
     from tests.soak.network import history
@@ -220,6 +226,7 @@ PARTS = {
         Part("desk", "scans made offline, merged: none lost", 10_000, _desk, ROWS),
         Part("sequencer", "crash points of the sequencer change nothing", 10_000, _sequencer, ROWS),
         Part("fuzz", "whatever an operation is sent is done or refused in the one shape", 100_000, _api, ROWS),
+        Part("bounds", "no stock of a network that lends is below its bound", 10_000, _bounds),
         Part("network", "a line that loses, delays and cuts packets costs no reading", 100, _network),
         Part("crashes", "deaths in the middle of a write: no page missed", 10_000, _crashes),
     )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from waystation.planning.rules.columns import at_customers, money
+from waystation.planning.rules.counts import Array
 from waystation.planning.rules.fleet import Fleet, Whole, fleet
 from waystation.planning.rules.laterals.overflow import families, lent
+from waystation.planning.rules.laterals.relaxed import Relaxed
+from waystation.planning.rules.laterals.search import Lending, look
 from waystation.planning.rules.living.playing import OTHER, OWN, Asked, Group, Source, play
+from waystation.planning.rules.prices import Prices
 
 DAYS = 365.25
 
@@ -61,6 +67,45 @@ def by_play(
     stock = {(str(n), "p"): count for n, count in enumerate(held)}
     told = play(asked, [Group("p", (supply,))], "0", ways, {"it": stock}, seed=5)[0]
     return told.how[OWN] + told.how[OTHER], told.in_time.error
+
+
+def some_lenders(rng: np.random.Generator, rates: Sequence[float], most: int) -> dict[int, tuple[int, ...]]:
+    """Up to `most` lenders for seven in ten of the nodes with needs; never none at all."""
+    found: dict[int, tuple[int, ...]] = {}
+    while not found:
+        for node, rate in enumerate(rates):
+            if rate > 0.0 and rng.random() < 0.7:
+                others = rng.permutation([n for n in range(len(rates)) if n != node])
+                found[node] = tuple(int(n) for n in others[: rng.integers(1, most + 1)])
+    return found
+
+
+def sums(of: Fleet, prices: Prices, stock: Whole) -> Array:
+    """The priced sum of each stock of the only part."""
+    at, leaves = look(of, np.zeros(len(stock), dtype=np.int64), stock), list(of.leaves)
+    value = (prices.unit[0] * stock).sum(axis=1) + (prices.charge[0] * at.ebo)[:, leaves].sum(axis=1)
+    return np.asarray(value - (prices.reward[0] * at.fill)[:, leaves].sum(axis=1))
+
+
+def priced_case(seed: int) -> tuple[float, float, float]:
+    """A centre and two or three hubs at random prices: the best of every stock of up to four units a shelf, what the
+    walk finds, and the bound."""
+    rng = np.random.default_rng(seed)
+    rates = [float(rng.choice([0.0, rng.uniform(0.0, 3.0)])), *rng.uniform(0.1, 6.0, rng.integers(2, 4)).tolist()]
+    days, supply = float(rng.choice([1.0, 4.0])), float(rng.choice([10.0, 30.0, 60.0]))
+    of = centre(rates, some_lenders(rng, rates, 2), days, supply)
+    reward = 10.0 ** rng.uniform(0.5, 2.7) * of.rate * rng.uniform(0.3, 2.0, of.rate.shape)
+    prices = Prices(money(of), float(rng.choice([0.0, 200.0, 2000.0])) * at_customers(of), reward)
+    every = np.zeros((5 ** len(rates), len(of.parent)), dtype=np.int64)
+    every[:, : len(rates)] = list(itertools.product(range(5), repeat=len(rates)))
+    best, found = float(sums(of, prices, every).min()), Lending(of, lambda: True).priced(prices)
+    return best, float(found.value[0]), float(Relaxed(of).least(prices)[0])
+
+
+def bound_case(seed: int) -> None:
+    """No stock of such a network is below its bound."""
+    best, walked, bound = priced_case(seed)
+    assert bound <= min(best, walked) + 1e-6 * max(1.0, abs(best)), (seed, best, walked, bound)
 
 
 def spread_out(parts: int, hubs: int, seed: int, *, laterals: bool, scale: float = 0.5) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.rooms.planning.lending import by_play, centre, met, spread_out, units
+from tests.rooms.planning.lending import bound_case, by_play, centre, met, spread_out, sums, units
 from waystation.kernel.refusals import BadInput
 from waystation.planning.rules.columns import at_customers, money
 from waystation.planning.rules.exact import exact
 from waystation.planning.rules.explain import at_nodes, at_sites, held
-from waystation.planning.rules.fleet import Fleet, Whole, waiting
-from waystation.planning.rules.laterals.overflow import families, lent
+from waystation.planning.rules.fleet import waiting
+from waystation.planning.rules.laterals.overflow import families, lent, most_units
 from waystation.planning.rules.laterals.played import played
 from waystation.planning.rules.laterals.relaxed import Relaxed
 from waystation.planning.rules.laterals.search import Lending, look
@@ -98,14 +98,6 @@ def test_siz_12_a_unit_more_never_meets_fewer_needs_and_lending_never_meets_fewe
     assert met(of, stock) >= float((alone.rate * law.fill).sum() / alone.rate.sum()) - 2e-3
 
 
-def sums(of: Fleet, prices: Prices, stock: Whole) -> Any:
-    """The priced sum of each stock."""
-    at = look(of, np.zeros(len(stock), dtype=np.int64), stock)
-    leaves = list(of.leaves)
-    value = (prices.unit[0] * stock).sum(axis=1) + (prices.charge[0] * at.ebo)[:, leaves].sum(axis=1)
-    return value - (prices.reward[0] * at.fill)[:, leaves].sum(axis=1)
-
-
 @settings(max_examples=25, deadline=None)
 @given(
     rates=st.tuples(st.floats(0.0, 3.0), rate, rate),
@@ -135,6 +127,28 @@ def test_siz_12_the_walk_ends_at_the_best_of_every_stock_and_none_is_below_the_b
     assert found.value[0] <= best + 0.01 * abs(best) + 1e-6
     assert Relaxed(of).least(prices)[0] <= best + 1e-6
     assert found.stock[0, 1] >= floor
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_siz_12_no_stock_of_a_network_that_lends_is_below_its_bound(seed: int) -> None:
+    """Drawn by seed; the soak plays thousands."""
+    bound_case(seed)
+
+
+@settings(max_examples=15, deadline=None)
+@given(rates=st.tuples(rate, rate), paid=st.floats(50.0, 400.0), reward=st.floats(50.0, 1000.0))
+def test_siz_12_the_bound_holds_also_where_a_limit_pays_for_units(
+    rates: tuple[float, float], paid: float, reward: float
+) -> None:
+    """A shelf that has to hold so many units makes each worth having, up to the most that is looked at."""
+    of = centre((0.0, *rates), {1: (2,)})
+    unit = money(of)
+    unit[0, 2] -= paid
+    prices = Prices(unit, np.zeros_like(unit), reward * of.rate / 10.0)
+    most = int(most_units(of)[0])
+    every = np.zeros((3 * 3 * (most + 1), len(of.parent)), dtype=np.int64)
+    every[:, :3] = list(itertools.product(range(3), range(3), range(most + 1)))
+    assert Relaxed(of).least(prices)[0] <= float(sums(of, prices, every).min()) + 1e-6
 
 
 def document(**more: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from waystation.planning.rules.counts import Array
-from waystation.planning.rules.fleet import Fleet, Seen, Whole, seen
+from waystation.planning.rules.fleet import Fleet, Seen, Whole, most_useful, seen
 
 FEEDER = -1  # in place of a hub's number in its family: the node that feeds them
 RARE, CLOSE, MOST_TURNS = 3e-6, 2e-5, 60
@@ -64,6 +64,13 @@ def _feeder_of(given: Fleet, door: int, fed: set[int]) -> int:
 def lends(given: Fleet, node: int) -> bool:
     """Whether a node is a hub that may lend: it holds stock and feeds no other shelf."""
     return given.holds[node] and not any(given.holds[below] for below in given.below[node])
+
+
+def most_units(given: Fleet) -> Whole:
+    """(P,): the most units of a part that are worth looking at on one shelf, which may serve everybody."""
+    shelves = [n for n, holds in enumerate(given.holds) if holds]
+    mean, variance = (moment[:, shelves].sum(axis=1) for moment in given.worst)
+    return np.asarray(np.maximum(most_useful(mean, variance, given.noticed), given.least.max(axis=1, initial=0)))
 
 
 def lent(given: Fleet, parts: Whole, stock: Whole, of: tuple[Family, ...]) -> Seen:

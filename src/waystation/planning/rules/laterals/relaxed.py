@@ -19,7 +19,7 @@ import numpy as np
 from waystation.planning.rules.counts import Array
 from waystation.planning.rules.curves import joined
 from waystation.planning.rules.fleet import Fleet, Whole
-from waystation.planning.rules.laterals.overflow import lends, outstanding
+from waystation.planning.rules.laterals.overflow import lends, most_units, outstanding
 from waystation.planning.rules.prices import Prices
 
 PRICES = (0.0, 0.4, 0.7, 1.0)  # of a need met, in shares of what the dearest need of a part earns
@@ -34,8 +34,8 @@ class Relaxed:
 
     def __init__(self, given: Fleet) -> None:
         size = np.argsort(given.pipeline[:, 0], kind="stable")
-        self._parts = given.parts
-        self._groups = [_Some(given, some) for some in _alike(given, size)]
+        self._parts, most = given.parts, most_units(given)
+        self._groups = [_Some(given, some, most[some]) for some in _alike(given, size)]
 
     def least(self, prices: Prices) -> Array:
         """(P,): what the priced sum of each part is at least."""
@@ -59,8 +59,8 @@ def _alike(given: Fleet, order: Whole) -> list[Whole]:
 class _Some:
     """Some parts. Axes: C parts, B units outstanding at the centre, or its stock, K units of a shelf."""
 
-    def __init__(self, given: Fleet, parts: Whole) -> None:
-        self.given, self.parts = given, parts
+    def __init__(self, given: Fleet, parts: Whole, most: Whole) -> None:
+        self.given, self.parts, self.units = given, parts, most
         self.hubs = [n for n, holds in enumerate(given.holds) if holds and n]
         self.leaves = list(given.leaves)
         self.floor = given.least[parts]
@@ -128,6 +128,8 @@ class _Priced:
         self.of, given, self.share = of, of.given, share
         self.unit, charge, reward = (v[of.parts] for v in (prices.unit, prices.charge, prices.reward))
         self.spare = self.unit[:, [0, *of.hubs]].min(axis=1)
+        paid_for = np.minimum(self.unit[:, [0, *of.hubs]], 0.0).sum(axis=1)  # where a limit asks for units
+        self.beyond = paid_for * np.maximum(of.units, of.any.shape[1])
         rate = given.rate[of.parts]
         earns = np.divide(reward, rate, out=np.zeros_like(reward), where=rate > 0.0)
         price = share * earns[:, of.leaves].max(axis=1)[:, None]
@@ -170,6 +172,7 @@ class _Priced:
             more = found[:, total - 1] + self.spare if fewest else np.full(len(of.parts), np.inf)
             found[:, total] = np.minimum(some, more)
         held = self.unit[:, 0] * np.maximum(low, of.floor[:, 0]) - self.serves[0] * of.any[:, high]
+        held += self.beyond
         return np.asarray(found + held[:, None] - self.paid + self.share * self.waits[:, None] * of.missing)
 
 

@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from waystation.planning.rules.counts import Array
-from waystation.planning.rules.fleet import Fleet, Seen, Whole, most_useful, seen
-from waystation.planning.rules.laterals.overflow import families, lent
+from waystation.planning.rules.fleet import Fleet, Seen, Whole, seen
+from waystation.planning.rules.laterals.overflow import families, lent, most_units
 from waystation.planning.rules.laterals.relaxed import Relaxed
 from waystation.planning.rules.prices import Priced, Prices, priced
 
@@ -44,8 +44,7 @@ class Lending:
         self._ebo, self._fill = np.zeros((2, 0, len(given.parent)))
         self._begun = False
         self._asked: set[tuple[int, int]] = set()  # place, and which of its neighbours were looked at
-        mean, variance = (moment[:, self._shelves].sum(axis=1) for moment in given.worst)
-        self._most = np.maximum(most_useful(mean, variance, given.noticed), given.least.max(axis=1, initial=0))
+        self._most = most_units(given)
 
     @cached_property
     def _relaxed(self) -> Relaxed:
