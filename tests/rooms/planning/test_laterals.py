@@ -140,14 +140,13 @@ def test_siz_12_no_stock_of_a_network_that_lends_is_below_its_bound(seed: int) -
 def test_siz_12_the_bound_holds_also_where_a_limit_pays_for_units(
     rates: tuple[float, float], paid: float, reward: float
 ) -> None:
-    """A shelf that has to hold so many units makes each worth having, up to the most that is looked at."""
+    """Shelves that have to hold so many units make each worth having, up to the most that is looked at."""
     of = centre((0.0, *rates), {1: (2,)})
-    unit = money(of)
-    unit[0, 2] -= paid
+    unit = money(of) - 100.0 - paid
     prices = Prices(unit, np.zeros_like(unit), reward * of.rate / 10.0)
     most = int(most_units(of)[0])
-    every = np.zeros((3 * 3 * (most + 1), len(of.parent)), dtype=np.int64)
-    every[:, :3] = list(itertools.product(range(3), range(3), range(most + 1)))
+    every = np.zeros(((most + 1) ** 3, len(of.parent)), dtype=np.int64)
+    every[:, :3] = list(itertools.product(range(most + 1), repeat=3))
     assert Relaxed(of).least(prices)[0] <= float(sums(of, prices, every).min()) + 1e-6
 
 
