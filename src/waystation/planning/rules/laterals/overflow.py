@@ -24,6 +24,8 @@ FEEDER = -1  # in place of a hub's number in its family: the node that feeds the
 RARE, CLOSE, MOST_TURNS = 3e-6, 2e-5, 60
 MORE_POINTS = 10  # of the transform, beyond the backlogs: what is folded back onto them is below its noise
 LOST = 1e-12  # a backlog's weight in the transform that is noise; then no shelf is taken to have a unit
+NEARLY_NOTHING = 1e-5  # a hub's transform by which no other is divided: what is lost is a hundred thousand times noise
+NEVER = 1e-9  # a chance that is noise
 CELLS = 2_000_000
 
 
@@ -200,6 +202,9 @@ class _Family:
         rest = self.typical[:, None] * (self.others / self.total)[:, None] * self._then(self.left)
         rest[:, 0] = 0.0
         self.rest = np.exp(rest[..., None] * self.turn)
+        self.every = self.rest * np.prod(self.all, axis=0)
+        sure = bool(np.abs(self.all).min(initial=1.0) > NEARLY_NOTHING)
+        self.ratio = self.empty / self.all if sure else None
         self.whole = self._at(())
         self.known: dict[tuple[int | None, frozenset[int]], Array] = {}
 
@@ -213,10 +218,14 @@ class _Family:
 
     def _at(self, none: Sequence[int], short: int | None = None) -> Array:
         """(C, S): the weight of each state with no unit at the hubs of `none`; times the units short at a hub."""
-        found = self.rest
-        for hub in range(len(self.hubs)):
-            some = self.short if hub == short else self.empty if hub in none else self.all
-            found = found * some[hub]
+        if self.ratio is not None and short is None:
+            found = self.every
+            for hub in none:
+                found = found if hub == FEEDER else found * self.ratio[hub]
+        else:
+            found = self.rest
+            for hub in range(len(self.hubs)):
+                found = found * (self.short if hub == short else self.empty if hub in none else self.all)[hub]
         return np.asarray(np.maximum(0.0, (found * self.back).sum(axis=-1).real))
 
     def _none(self, chain: Sequence[int]) -> Array:
@@ -294,7 +303,7 @@ class _Family:
 
 def _over(some: Array, whole: Array) -> Array:
     """some / whole, 1 where the whole is next to nothing."""
-    return np.asarray(np.where(whole > 1e-15, np.minimum(1.0, some / np.maximum(whole, 1e-300)), 1.0))
+    return np.asarray(np.where(whole > NEVER, np.minimum(1.0, some / np.maximum(whole, 1e-300)), 1.0))
 
 
 def _under(given: Fleet, node: int) -> list[int]:

@@ -22,7 +22,7 @@ from waystation.planning.rules.prices import Priced, Prices, priced
 MOST_STEPS = 60
 TOGETHER = 20  # stocks whose neighbours are worked out together
 NEAREST = 40  # of the stocks seen of a part that a whole plan may be made of
-MOST_ALONE = 6  # units on one shelf with which a walk may begin
+MOST_ALONE = 4  # units on one shelf with which a walk may begin
 
 
 def look(given: Fleet, parts: Whole, stock: Whole) -> Seen:
