@@ -306,6 +306,8 @@ def test_siz_12_the_whole_network_answers_by_api_and_its_plan_has_the_same_units
     assert (code, "takes no hub and no group" in text) == (1, True)
     code, text = said("propose", "--budget", "5000", "--reason", "half")
     assert (code, "Add --network" in text) == (1, True)
+    code, text = said("propose", "--vendors", "--reason", "half")
+    assert (code, "leave --vendors out" in text) == (1, True)
 
 
 def test_siz_07_a_plan_that_is_no_number_and_a_budget_that_is_none_are_refused(people: dict[str, Client]) -> None:

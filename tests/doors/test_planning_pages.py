@@ -114,6 +114,24 @@ def test_siz_12_who_lends_to_whom_is_shown_and_told_by_the_api(people: dict[str,
     assert told["bound"] <= told["value"]
 
 
+def test_siz_12_what_is_left_to_vendors_is_shown_with_its_fees_and_proposed_so(people: dict[str, Client]) -> None:
+    """Not before it is asked for; then on the page, in the API, and in the points that come of it."""
+    an_offer(hours=0.5, cost=100.0)
+    assert "Left to vendors" not in text(people["operator"], "/planning/network/")
+    page = text(people["operator"], "/planning/network/?vendors=1")
+    assert "a year by their offers; asked of no shelf: cordoba" in page
+    assert '<input type="hidden" name="vendors" value="1">' in text(people["planner"], "/planning/network/?vendors=1")
+    assert "left to vendors, so nothing is played" in text(people["operator"], "/planning/certificate/?vendors=1")
+    told = people["operator"].get("/api/v1/planning/network?vendors=true").json()
+    assert told["left_to_vendors"]["sites"] == ["cordoba"]
+    assert people["operator"].get("/api/v1/planning/network").json()["left_to_vendors"] is None
+    people["planner"].post("/planning/propose/", {"network": "1", "vendors": "1", "reason": "by contract"})
+    assert all(line.figures["vendors"] for line in m.Plan.objects.get().lines.all())
+    sent = {"network": True, "vendors": True, "reason": "the same"}
+    reply = people["planner"].post("/api/v1/planning/plans", sent, content_type="application/json")
+    assert reply.status_code == 201
+
+
 def test_siz_12_the_whole_network_is_shown_with_its_bound_and_proposed_as_one(people: dict[str, Client]) -> None:
     """What it costs, what no stock can beat, which ways are assumed; a budget that cannot hold is told, not hidden."""
     page = text(people["operator"], "/planning/network/")

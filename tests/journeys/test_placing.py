@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import START
 from tests.rooms.planning.scenes import on_shelf, take, tickets, two_hubs
-from tests.rooms.spares.network import a_hub, a_lane, a_part, a_unit, system
+from tests.rooms.spares.network import a_hub, a_lane, a_part, a_unit, an_offer, system
 from tests.samples import a_device, a_model
 from waystation.incidents import actions as incidents
 from waystation.journeys import plan, studio
@@ -225,3 +225,27 @@ def test_siz_12_a_hub_that_reaches_the_sites_of_another_lends_to_them_and_is_pla
     played = certificate(system(), now=START).lone[0]
     at_once = played.how[OWN] + played.how[OTHER]
     assert at_once == pytest.approx(kept.reached, abs=0.03)  # lead times are laws there, and rates are drawn
+
+
+def test_siz_12_what_a_vendor_brings_in_time_is_left_to_it_when_asked_also_by_night(
+    acting: Acting, hubs: tuple[Hub, Hub]
+) -> None:
+    """An offer within the tolerable outage: the plan buys less and says what is paid; nights go on leaving it."""
+    an_offer(hours=0.5, cost=100.0)
+    whole, less = (place(system(), now=START, vendors=vendors) for vendors in (False, True))
+    assert whole.by_vendors is None
+    assert less.by_vendors is not None
+    assert less.by_vendors.needs == pytest.approx(sum(s.per_year for s in whole.drawn.streams))
+    assert less.by_vendors.fees == pytest.approx(100.0 * less.by_vendors.needs)
+    assert less.by_vendors.sites == ("cordoba",)
+    assert less.placing.value == 500.0  # the floor of the class alone
+    assert less.placing.judged[0].share == pytest.approx(less.by_vendors.in_time / less.by_vendors.needs)
+    made = plan.propose_network(acting("planner"), vendors=True, reason="by contract", now=START)
+    plans.approve(acting("service_manager"), made.pk, shown=made.digest, reason="seen", now=START)
+    plan.apply(acting("planner"), made.pk, now=START)
+    points = {p.hub: p for p in queries.points(system())}
+    assert points["sevilla"].figures["vendors"] is True
+    night = plan.recompute(system(), now=START + timedelta(days=1))
+    assert (night.changed, night.asked) == (0, 0)
+    with pytest.raises(NotReady, match="left to vendors"):
+        certificate(system(), now=START, vendors=True)

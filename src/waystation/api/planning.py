@@ -125,7 +125,8 @@ class ScenarioIn(Body):
 class ProposeIn(Body):
     """What to propose: every shelf, or some groups and hubs; with a budget the best buy of all shelves for it.
 
-    With `network` the stock of all hubs at once, a central hub feeding the others, within the budget if one is given.
+    With `network` the stock of all hubs at once, a central hub feeding the others, within the budget if one is given;
+    with `vendors` too, what one brings in time is left to them.
     """
 
     reason: str
@@ -134,6 +135,7 @@ class ProposeIn(Body):
     scenario: ScenarioIn | None = None
     budget: float | None = None
     network: bool = False
+    vendors: bool = False
 
 
 class ApproveIn(Body):
@@ -256,7 +258,10 @@ def propose(request: HttpRequest, body: ProposeIn) -> Status[Any]:
     """Forecast, size and propose points for every shelf, or for some."""
     if body.network:
         now = wiring.clock().now()
-        return Status(201, journey.propose_network(by(request), budget=body.budget, reason=body.reason, now=now))
+        made = journey.propose_network(
+            by(request), budget=body.budget, vendors=body.vendors, reason=body.reason, now=now
+        )
+        return Status(201, made)
     if body.budget is not None:
         return Status(
             201, studio.propose(by(request), budget=body.budget, reason=body.reason, now=wiring.clock().now())

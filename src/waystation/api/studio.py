@@ -59,15 +59,16 @@ def what_money_buys(request: HttpRequest, budget: float | None = None) -> dict[s
 
 
 @router.get("/network", response=dict[str, Any])
-def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str, Any]:
+def whole_network(request: HttpRequest, budget: float | None = None, vendors: bool = False) -> dict[str, Any]:
     """The stock of all hubs at once: the least capital that keeps the classes, or the least waiting within a budget.
 
     With its bound and gap, beside the live policy, each shelf by itself, and today's stock; or the limits that clash.
     A need that takes several groups is met when every line is there. Slots that nothing else takes are never exceeded.
-    A need that finds its own hub empty takes a unit of the next hub that `lends` to its site.
+    A need that finds its own hub empty takes a unit of the next hub that `lends` to its site. With `vendors`, what one
+    brings in time as surely as the own hub is left to them: asked of no shelf, and paid for (`left_to_vendors`).
     """
     try:
-        found = place(by(request), now=wiring.clock().now(), budget=budget)
+        found = place(by(request), now=wiring.clock().now(), budget=budget, vendors=vendors)
     except NotReady as refused:
         return {"status": "nothing to place", "why": refused.as_dict()}
     told = found.placing
@@ -86,6 +87,7 @@ def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str
         "needed_together": [{"hub": h, "groups": g, "per_year": rate} for h, g, rate in found.together()],
         "planned_apart": found.drawn.apart,
         "lends": [{"hub": hub, "to": to, "sites": sites} for hub, to, sites in found.lent()],
+        "left_to_vendors": None if found.by_vendors is None else asdict(found.by_vendors),
         "unpriced": told.unpriced,
         "off_exact_law": told.off_law,
         "classes": [asdict(c) for c in told.classes],
@@ -99,13 +101,13 @@ def whole_network(request: HttpRequest, budget: float | None = None) -> dict[str
 
 
 @router.get("/network/certificate", response=dict[str, Any])
-def played(request: HttpRequest, budget: float | None = None, seed: int = 1) -> dict[str, Any]:
+def played(request: HttpRequest, budget: float | None = None, vendors: bool = False, seed: int = 1) -> dict[str, Any]:
     """The placed stock played against today's policy and all stock at the centre, on the same needs, with errors.
 
     `lone`: failures one by one; `stormy`: with days on which many fail at once. Means with standard errors.
     """
     try:
-        found = certificate(by(request), now=wiring.clock().now(), budget=budget, seed=seed)
+        found = certificate(by(request), now=wiring.clock().now(), budget=budget, vendors=vendors, seed=seed)
     except NotReady as refused:
         return {"status": "nothing to place", "why": refused.as_dict()}
     return {

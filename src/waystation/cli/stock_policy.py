@@ -42,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ask.add_argument("--group", action="append", default=[], metavar="GROUP")
     ask.add_argument("--network", action="store_true", help="all hubs at once, a central hub feeding the others")
     ask.add_argument("--budget", type=float, metavar="MONEY", help="with --network: the least waiting within it")
+    ask.add_argument("--vendors", action="store_true", help="with --network: leave to vendors what they bring in time")
     listed = verbs.add_parser("stock-list", help="one hub's page: what to order, by when, why, what it protects")
     listed.add_argument("hub", metavar="HUB")
     listed.add_argument("--budget", type=float, metavar="MONEY", help="the best buy of all hubs for it")
@@ -164,8 +165,11 @@ def _propose(args: argparse.Namespace) -> int:
     if args.budget is not None and not args.network:
         words = "A budget is spread over the whole network."
         raise BadInput("planning.network", words, "Add --network, or leave --budget out.", field="budget")
+    if args.vendors and not args.network:
+        words = "Needs are left to vendors where the whole network is planned."
+        raise BadInput("planning.network", words, "Add --network, or leave --vendors out.", field="vendors")
     if args.network:
-        made = plan.propose_network(by, budget=args.budget, reason=args.reason, now=now)
+        made = plan.propose_network(by, budget=args.budget, vendors=args.vendors, reason=args.reason, now=now)
     else:
         made = plan.propose(by, now=now, reason=args.reason, hubs=args.hub, groups=args.group)
     for line in lines(by, made.pk)[:SHOWN]:

@@ -102,7 +102,8 @@ def propose_plan(request: HttpRequest) -> HttpResponse:
     asked = request.POST.get("budget", "").strip()
     if request.POST.get("network"):
         budget = number(request, "budget") if asked else None
-        made = journey.propose_network(by, budget=budget, reason=words(request, "reason"), now=now)
+        vendors, said = bool(request.POST.get("vendors")), words(request, "reason")
+        made = journey.propose_network(by, budget=budget, vendors=vendors, reason=said, now=now)
     elif asked:
         made = propose(by, budget=number(request, "budget"), reason=words(request, "reason"), now=now)
     else:

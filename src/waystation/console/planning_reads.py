@@ -94,9 +94,11 @@ def network(request: HttpRequest) -> HttpResponse:
     """The stock of all hubs at once, beside what is live, what each shelf asks for by itself, and what lies there."""
     by, now = who(request), wiring.clock().now()
     asked = request.GET.get("budget", "").strip()
-    context: dict[str, Any] = {"section": SECTION, "budget": asked, "may_propose": by.may("planning.propose")}
+    vendors = bool(request.GET.get("vendors"))
+    context: dict[str, Any] = {"section": SECTION, "budget": asked, "vendors": vendors}
+    context["may_propose"] = by.may("planning.propose")
     try:
-        found = place(by, now=now, budget=amount(asked, "budget") if asked else None)
+        found = place(by, now=now, budget=amount(asked, "budget") if asked else None, vendors=vendors)
     except NotReady as refused:
         return render(request, "planning/network.html", context | {"refused": refused})
     told, held, chosen = found.placing, {(s.hub.code, s.group): s for s in found.shelves}, found.choices()
@@ -118,9 +120,10 @@ def played(request: HttpRequest) -> HttpResponse:
     """The certificate of the placed stock: played on the same needs as every other, alone and in storms."""
     by, now = who(request), wiring.clock().now()
     asked = request.GET.get("budget", "").strip()
-    context: dict[str, Any] = {"section": SECTION, "budget": asked}
+    vendors = bool(request.GET.get("vendors"))
+    context: dict[str, Any] = {"section": SECTION, "budget": asked, "vendors": vendors}
     try:
-        found = certificate(by, now=now, budget=amount(asked, "budget") if asked else None)
+        found = certificate(by, now=now, budget=amount(asked, "budget") if asked else None, vendors=vendors)
     except NotReady as refused:
         return render(request, "planning/certificate.html", context | {"refused": refused})
     titles = ("Failures one by one", "With days on which many fail at once")

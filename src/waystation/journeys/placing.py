@@ -7,6 +7,7 @@ makes a plan of it.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from waystation.kernel.authority import Authority
 from waystation.kernel.refusals import NotReady
 from waystation.planning.rules.demand.leadtime import lead_times
 from waystation.planning.rules.living import placing as rules
+from waystation.planning.rules.living.vendors import Left, left
 from waystation.registry.models import Site
 from waystation.spares.models import Hub, StockTarget, Unit
 
@@ -46,6 +48,7 @@ class Whole:
     shelves: tuple[Shelf, ...]
     told: Demand
     budget: float | None
+    by_vendors: Left | None  # None: nothing was to be left to them
 
     def choices(self) -> dict[tuple[str, str], Choice]:
         """What every priced shelf would hold, with why; empty where no stock keeps the limits."""
@@ -62,7 +65,15 @@ class Whole:
             why = f"{NETWORK}, {role}; the floor of its class"
         else:
             why = f"{NETWORK}, {role}; the last unit saves {at.gain:.2g} units waited for"
-        return Choice(at.units, why, NETWORK, at.law, mean / per_day if per_day > 0.0 else 0.0, self.budget)
+        return Choice(
+            at.units,
+            why,
+            NETWORK,
+            at.law,
+            mean / per_day if per_day > 0.0 else 0.0,
+            self.budget,
+            self.by_vendors is not None,
+        )
 
     def together(self) -> list[tuple[str, tuple[str, ...], float]]:
         """Hub, part groups and needs a year that take a unit of each of them at once."""
@@ -82,11 +93,14 @@ class Whole:
 
     def curve(self) -> tuple[tuple[float, float], ...]:
         """(capital, share restored in time) of what each amount of money would place."""
-        return rules.curve(self.drawn.streams, self.drawn.terms, self.tree, self.drawn.kits)
+        brought = self.by_vendors or rules.NOTHING_LEFT
+        return rules.curve(self.drawn.streams, self.drawn.terms, self.tree, self.drawn.kits, brought)
 
 
-def place(by: Authority, *, now: datetime, budget: float | None = None) -> Whole:
+def place(by: Authority, *, now: datetime, budget: float | None = None, vendors: bool = False) -> Whole:
     """The least capital that keeps what every class asks for; with a budget, the least waiting within both.
+
+    With `vendors`, what a vendor brings in time as surely as a site's own hub is left to them, and asked of no shelf.
 
     Refused without a central hub: nothing feeds anything then, and shelves are sized one by one. The search takes at
     most `WITHIN_S` seconds; the best so far is then given with its gap, and its status is `stopped`.
@@ -99,6 +113,10 @@ def place(by: Authority, *, now: datetime, budget: float | None = None) -> Whole
         )
     shelves, told = look(by, now=now, centre=centre.code)
     drawn = network_of(by, shelves, told, now=now)
+    by_vendors = None
+    if vendors:
+        kept, by_vendors = left(drawn.streams, drawn.kits)
+        drawn = dataclasses.replace(drawn, streams=kept)
     tree, supply, assumed = _tree(shelves, centre, now)
     live = {(s.hub.code, s.group): s.point.reorder_point + 1 for s in shelves if s.point}
     others = ({"Live policy": live} if live else {}) | {
@@ -113,9 +131,10 @@ def place(by: Authority, *, now: datetime, budget: float | None = None) -> Whole
         others,
         kits=drawn.kits,
         budget=budget,
+        brought=by_vendors or rules.NOTHING_LEFT,
         may_go_on=lambda: time.monotonic() < until,
     )
-    return Whole(found, drawn, tree, supply, others, centre, assumed, tuple(shelves), told, budget)
+    return Whole(found, drawn, tree, supply, others, centre, assumed, tuple(shelves), told, budget, by_vendors)
 
 
 def _tree(

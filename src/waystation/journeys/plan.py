@@ -54,10 +54,12 @@ def propose(
     return _propose(by, [s for s in some if not s.only_feeds], told, reason, now, chosen or {}, scenario)
 
 
-def propose_network(by: Authority, *, budget: float | None = None, reason: str, now: datetime) -> m.Plan:
+def propose_network(
+    by: Authority, *, budget: float | None = None, vendors: bool = False, reason: str, now: datetime
+) -> m.Plan:
     """Propose the stock of all hubs at once (`placing.py`). Refused with the limits that clash when none keeps them."""
     by.require("planning.propose")
-    found = placing.place(by, now=now, budget=budget)
+    found = placing.place(by, now=now, budget=budget, vendors=vendors)
     if found.placing.conflict or not found.placing.shelves:
         raise NotReady(
             "planning.conflict",
@@ -145,12 +147,13 @@ def recompute(by: Authority, *, now: datetime, rails: Rails = RAILS) -> Night:
 
 
 def _chosen_again(by: Authority, shelves: Sequence[Shelf], now: datetime) -> Mapping[tuple[str, str], Choice]:
-    """What the whole network asks for today, where its points were set at once: within the budget that held then."""
+    """What the whole network asks for today, where its points were set at once: within the budget that held then, and
+    with as much left to vendors."""
     points = [s.point for s in shelves if by_network(s.point)]
     newest = max(points, key=lambda p: p.changed_at if p else now, default=None)
     if newest is None:
         return {}
-    found = placing.place(by, now=now, budget=newest.figures.get("budget"))
+    found = placing.place(by, now=now, budget=newest.figures.get("budget"), vendors=bool(newest.figures.get("vendors")))
     mine = {(p.hub, p.group) for p in points if p is not None}
     return {key: choice for key, choice in found.choices().items() if key in mine}
 
@@ -204,7 +207,12 @@ def _taken(shelf: Shelf, choice: Choice) -> Sized:
 def _figures(shelf: Shelf, wanted: Sized, choice: Choice | None) -> dict[str, Any]:
     found = shelf.figures(wanted)
     if choice is not None and choice.wait_days is not None:
-        found |= {"cover_asked": wanted.cover, "lead_time_p90_days": choice.wait_days, "budget": choice.budget}
+        found |= {
+            "cover_asked": wanted.cover,
+            "lead_time_p90_days": choice.wait_days,
+            "budget": choice.budget,
+            "vendors": choice.vendors,
+        }
         found |= {"lead_time_source": "mean wait within the whole network"}
     return found
 

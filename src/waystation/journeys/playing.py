@@ -13,6 +13,7 @@ from datetime import datetime
 
 from waystation.journeys.placing import Whole, place
 from waystation.kernel.authority import Authority
+from waystation.kernel.refusals import NotReady
 from waystation.planning.rules.living.kits import alone
 from waystation.planning.rules.living.placing import PLACED
 from waystation.planning.rules.living.playing import Asked, Group, KitAsked, Played, Source, Storms, play
@@ -35,13 +36,19 @@ class Certificate:
     left_out: float
 
 
-def certificate(by: Authority, *, now: datetime, budget: float | None = None, seed: int = 1) -> Certificate:
-    """The placed stock played against every other. Needs of no site on record have no way, so they are left out."""
-    whole = place(by, now=now, budget=budget)
+def certificate(
+    by: Authority, *, now: datetime, budget: float | None = None, vendors: bool = False, seed: int = 1
+) -> Certificate:
+    """The placed stock played against every other. Needs of no site on record have no way, so they are left out, and so
+    is what is left to vendors."""
+    whole = place(by, now=now, budget=budget, vendors=vendors)
     single = alone(whole.drawn.streams, whole.drawn.kits)
     asked = _asked(whole, single)
     kits = _kits(whole, asked)
     inside = math.fsum([*(a.per_year for a in asked), *(k.per_year for k in kits)])
+    if inside <= 0.0 and whole.by_vendors is not None and whole.by_vendors.needs > 0.0:
+        words = "Every need whose site is known is left to vendors, so nothing is played."
+        raise NotReady("planning.play", words, "Play the network without them.")
     every = math.fsum([*(s.per_year for s in single), *(k.per_year for k in whole.drawn.kits)])
     groups = [Group(t.group, whole.supply[t.group], t.dispersion, t.doubt) for t in whole.drawn.terms]
     stocks, root, days_to = _stocks(whole), whole.centre.code, whole.tree.days_to

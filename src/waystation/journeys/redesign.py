@@ -68,8 +68,12 @@ def _streams(shelf: Shelf, mine: Sequence[Need], per_year: float) -> list[Stream
         return [Stream("", shelf.group, per_year, ((shelf.hub.code, 1.0),), shelf.hub.code)]
     made = []
     for need in mine:
-        reach = tuple((w.code, w.share_within(need.tolerable_h * 3600.0)) for w in need.ways if w.kind == "hub")
-        made.append(Stream(need.site, shelf.group, per_year * need.units / units, reach, shelf.hub.code))
+        within_s = need.tolerable_h * 3600.0
+        reach = tuple((w.code, w.share_within(within_s)) for w in need.ways if w.kind == "hub")
+        offers = [(w.share_within(within_s), -w.trip_cost) for w in need.ways if w.kind == "vendor"]
+        share, fee = max(offers, default=(0.0, 0.0))
+        rate = per_year * need.units / units
+        made.append(Stream(need.site, shelf.group, rate, reach, shelf.hub.code, share, -fee))
     return made
 
 

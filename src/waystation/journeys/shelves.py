@@ -117,7 +117,7 @@ class Choice:
     """The units that cover a lead time of one shelf, and who or what chose them, in words.
 
     With the whole network planned at once also the law of what is outstanding at the shelf, the mean days that a unit
-    is awaited there, and the budget that held.
+    is awaited there, the budget that held, and whether needs were left to vendors.
     """
 
     least: int
@@ -126,6 +126,7 @@ class Choice:
     law: Array | None = None
     wait_days: float | None = None
     budget: float | None = None
+    vendors: bool = False
 
 
 def sized(shelf: Shelf, scenario: Scenario | None = None) -> Sized:

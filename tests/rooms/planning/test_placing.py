@@ -16,6 +16,7 @@ from waystation.planning.rules.living.in_time import AS_GOOD, lenders
 from waystation.planning.rules.living.kits import Kit, alone, apart, kits
 from waystation.planning.rules.living.placing import PLACED, UNLENT, Placing, Tree, curve, placed, problem_of
 from waystation.planning.rules.living.redesign import Stream, Terms
+from waystation.planning.rules.living.vendors import Left, left
 from waystation.planning.rules.planner import lay
 
 MOST = 5
@@ -318,3 +319,35 @@ def test_siz_12_needs_of_no_known_site_ask_for_the_strictest_class_that_their_hu
     assert units(alone_)[2] > 0  # the west serves no site on record: the strictest class of all
     nobody = placed([unknown[1]], [terms()], replace(strict, class_of={}, cover={}), {})
     assert nobody.classes == ()
+
+
+def brought(by_vendor: float = 0.9, fee: float = 300.0) -> list[Stream]:
+    """A vendor brings fans to Alicante; Badajoz has none."""
+    near, far = streams(6.0, 6.0)
+    return [replace(near, by_vendor=by_vendor, fee=fee), far]
+
+
+def test_siz_12_what_a_vendor_brings_as_surely_as_the_own_hub_is_left_to_it_and_paid_for() -> None:
+    """Nine of ten is what the hub keeps too; less is not left; a line of a kit, and a need of no site, stay."""
+    both = brought()
+    assert left(both, ()) == ((both[1],), Left(6.0, 6.0 * 0.9, 1800.0, ("alicante",)))
+    assert left(brought(0.89), ()) == (tuple(brought(0.89)), Left())
+    assert left([replace(both[0], reach=(("east", 1.0),), by_vendor=0.95)], ())[1].needs == 6.0
+    never = replace(both[0], reach=(("east", 0.0),), by_vendor=0.0)
+    assert left([never], ()) == ((never,), Left())
+    kit = Kit("alicante", "east", ("fan", "pump"), 1.0, 0.9, ("alicante", "alicante"))
+    assert left(both, (kit,))[1].needs == 0.0
+    nowhere = Stream("", "fan", 2.0, (("east", 1.0),), "east", 1.0, 5.0)
+    assert left([nowhere], ()) == ((nowhere,), Left())
+
+
+def test_siz_12_needs_left_to_vendors_buy_no_unit_and_count_in_time_whatever_lies_there() -> None:
+    """The plan costs less; with nothing on any shelf what vendors bring is still restored."""
+    kept, told = left(brought(), ())
+    whole = placed(brought(), [terms()], tree(), {})
+    less = placed(kept, [terms()], tree(), {"Nothing": {}}, brought=told)
+    assert less.value < whole.value
+    assert units(less)[1] == 0
+    assert less.judged[-1].share == pytest.approx(6.0 * 0.9 / 12.0)
+    assert less.judged[0].share == pytest.approx((6.0 * 0.9 + 6.0 * 0.5 * less.classes[0].reached) / 12.0, abs=1e-6)
+    assert curve(kept, [terms()], tree(), (), told)[0][1] == pytest.approx(6.0 * 0.9 / 12.0)

@@ -54,13 +54,21 @@ class Judge:
     """
 
     def __init__(
-        self, problem: Problem, laid: Laid, streams: Sequence[Stream], kits: Sequence[Kit], names: Mapping[str, str]
+        self,
+        problem: Problem,
+        laid: Laid,
+        streams: Sequence[Stream],
+        kits: Sequence[Kit],
+        names: Mapping[str, str],
+        brought: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        """`names`: by hub, the site at which its needs of no known site stand in the problem."""
+        """`names`: by hub, the site at which its needs of no known site stand in the problem. `brought`: needs a year
+        that vendors bring whatever lies there, and those of them in time."""
         self._parts = {p.id: n for n, p in enumerate(problem.parts)}
         self._nodes = {p.id: n for n, p in enumerate(problem.nodes)}
         self._leaf = dict(zip((s.id for s in problem.sites), laid.site_leaf, strict=True))
-        self.given, self.names, self.total = laid.fleet, names, 0.0
+        self.given, self.names = laid.fleet, names
+        self.total, self.brought = brought
         shape = (self.given.parts, len(self.given.parent))
         self.own, self.met = np.zeros(shape), np.zeros(shape)  # needs in time a year: of its own hub's, of any unit
         lend = {s.id: problem.lenders.get(s.id, ()) for s in problem.sites}
@@ -90,6 +98,6 @@ class Judge:
         """One stock."""
         at = look(self.given, np.arange(self.given.parts), stock)
         capital = float(stock.sum(axis=1) @ self.given.unit_cost)
-        met = max(0.0, float((self.own * at.fill).sum() + (self.met * at.fill).sum()) - self.more)
+        met = self.brought + max(0.0, float((self.own * at.fill).sum() + (self.met * at.fill).sum()) - self.more)
         share = met / self.total if self.total > 0.0 else 1.0
         return Judged(name, capital, float(waiting(self.given, at.ebo).sum()), share)

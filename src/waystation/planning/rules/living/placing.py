@@ -27,6 +27,7 @@ from waystation.planning.rules.laterals.search import Lending, look
 from waystation.planning.rules.living.in_time import Judge, Judged, lenders
 from waystation.planning.rules.living.kits import Kit, alone
 from waystation.planning.rules.living.redesign import DAYS_PER_YEAR, Stream, Terms
+from waystation.planning.rules.living.vendors import Left
 from waystation.planning.rules.planner import Laid, Plan, in_part_order, lay, plan, reached
 from waystation.planning.rules.prices import Prices
 from waystation.planning.rules.problem import (
@@ -41,6 +42,7 @@ from waystation.planning.rules.problem import (
 
 POINTS, RATES = 40, 24  # of the curve
 NO_SITE = ": no known site"
+NOTHING_LEFT = Left()
 PLACED, UNLENT = "Whole network", "The same, nothing lent"
 
 
@@ -202,16 +204,18 @@ def placed(
     *,
     kits: Sequence[Kit] = (),
     budget: float | None = None,
+    brought: Left = NOTHING_LEFT,
     may_go_on: Callable[[], bool] = lambda: True,
 ) -> Placing:
     """The stock of least capital whose classes are kept, or of least waiting within a budget.
 
-    `others` are stocks by name, units by (hub, group), that are judged by the same model beside it.
+    `others` are stocks by name, units by (hub, group), that are judged by the same model beside it. What is left to
+    vendors (`brought`) is not in `streams`; it counts in what is restored in time.
     """
     if budget is not None:
         at_least_zero("budget", budget)
     problem = problem_of(streams, terms, tree, budget, kits)
-    if not problem.parts or not problem.demand:
+    if not problem.parts or not (problem.demand or brought.needs):
         raise NotReady(
             "planning.network",
             "No priced part group has needs, so there is nothing to place.",
@@ -219,7 +223,7 @@ def placed(
         )
     alone = plan(replace(problem, lenders={}), may_go_on)  # first: a time that is over may cost what lending saves
     found = plan(problem, may_go_on) if problem.lenders else alone
-    judge = _judge(problem, found.laid, streams, kits)
+    judge = _judge(problem, found.laid, streams, kits, brought)
     classes: tuple[Kept, ...] = ()
     judged = [judge.of(name, _as_stock(problem, found.laid.fleet, held)) for name, held in others.items()]
     if found.full is not None:
@@ -245,13 +249,17 @@ def placed(
 
 
 def curve(
-    streams: Sequence[Stream], terms: Sequence[Terms], tree: Tree, kits: Sequence[Kit] = ()
+    streams: Sequence[Stream],
+    terms: Sequence[Terms],
+    tree: Tree,
+    kits: Sequence[Kit] = (),
+    brought: Left = NOTHING_LEFT,
 ) -> tuple[tuple[float, float], ...]:
     """(capital, share restored in time), rising in capital: what each amount of money would place. Floors are kept;
     what classes ask for, and slots, do not bend it."""
     problem = problem_of(streams, terms, tree, None, kits)
     laid = lay(problem)
-    judge = _judge(problem, laid, streams, kits)
+    judge = _judge(problem, laid, streams, kits, brought)
     found = set()
     for stock in _lent_stocks(laid.fleet) if laid.fleet.lenders else _stocks(laid.fleet):
         at = judge.of("", stock)
@@ -279,9 +287,10 @@ def _lent_stocks(given: Fleet) -> Iterator[Whole]:
         yield model.best(Prices(rate * money(given), at_customers(given), nothing))
 
 
-def _judge(problem: Problem, laid: Laid, streams: Sequence[Stream], kits: Sequence[Kit]) -> Judge:
+def _judge(problem: Problem, laid: Laid, streams: Sequence[Stream], kits: Sequence[Kit], brought: Left) -> Judge:
     names = {s.id.removesuffix(NO_SITE): s.id for s in problem.sites if s.id.endswith(NO_SITE)}
-    return Judge(problem, laid, streams, _priced(kits, {p.id for p in problem.parts}), names)
+    priced = _priced(kits, {p.id for p in problem.parts})
+    return Judge(problem, laid, streams, priced, names, (brought.needs, brought.in_time))
 
 
 def _floors_said(problem: Problem) -> tuple[str, ...]:

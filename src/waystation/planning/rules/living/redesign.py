@@ -23,13 +23,18 @@ DAYS_PER_YEAR = 365.25
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """The needs of one group at one site, with the share (0 to 1) that each hub reaches in time, by its code."""
+    """The needs of one group at one site, with the share (0 to 1) that each hub reaches in time, by its code.
+
+    `by_vendor` is the share that the best vendor brings in time, `fee` what it asks for each.
+    """
 
     site: str
     group: str
     per_year: float
     reach: tuple[tuple[str, float], ...]
     hub: str
+    by_vendor: float = 0.0
+    fee: float = 0.0
 
     def reached_from(self, hub: str) -> float:
         """The share that a hub reaches in time; 0 where it has no way."""
