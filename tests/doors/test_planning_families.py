@@ -101,11 +101,12 @@ def _told(**more: Any) -> dict[str, Any]:
             "not_covered": ["fan"],
             "why_not": "variance to mean above 1",
         },
+        "played": {"by_own_node": 0.9, "by_a_lender": 0.05, "in_time": 0.95, "in_time_error": 0.01},
         "targets": [{"target": "fill rate of at least 0.9 for everything", "met": False, "reached": 0.8}],
         "sites": [
-            {"id": "a", "within_limit": False, "source": None, "travel_h": None, "max_restore_h": 4.0},
-            {"id": "b", "within_limit": False, "source": "n", "travel_h": 6.0, "max_restore_h": 4.0},
-            {"id": "c", "within_limit": True, "source": "n", "travel_h": 1.0, "max_restore_h": 4.0},
+            {"id": "a", "within_limit": False, "source": None, "travel_h": None, "max_restore_h": 4.0, "lenders": []},
+            {"id": "b", "within_limit": False, "source": "n", "travel_h": 6.0, "max_restore_h": 4.0, "lenders": []},
+            {"id": "c", "within_limit": True, "source": "n", "travel_h": 1.0, "max_restore_h": 4.0, "lenders": []},
         ],
         "stock": [
             {"part": f"p{n}", "node": "n", "units": 1, "gain_per_money": float(n), "reason": f"reason {n}"}
@@ -121,6 +122,7 @@ def test_the_text_says_what_is_missed_unproven_and_out_of_reach_before_the_stock
     assert lines[2] == "capital: lower bound 1200, gap 2.830% (optimal_within_gap)"
     assert "MISSED: fill rate of at least 0.9 for everything, reached 0.8" in lines
     assert "not certified: 1 parts, variance to mean above 1" in lines
+    assert "played: 90.0% met by the own node, 5.0% by a lender; 95.0% ± 2.0% in time" in lines
     assert "site a: no travel time to any node; nothing is proven in 4 h" in lines
     assert "site b is out of reach: 6 h from n, 4 h tolerable" in lines
     assert not any("site c" in line for line in lines)
@@ -131,6 +133,7 @@ def test_the_text_says_what_is_missed_unproven_and_out_of_reach_before_the_stock
 def test_without_demand_and_without_a_plan_the_text_says_so() -> None:
     """No rate that would be a division by nothing; what clashes, one line each; what to do when time was short."""
     assert "there is no demand" in plan_text(_told(mean_wait_h=None, fill_rate=None))
+    assert "played" not in plan_text(_told(played=None))
     clash = plan_text({"capital": None, "status": "infeasible", "conflict": ["budget of 5", "wait of 1 h"]})
     assert clash.split("\n")[1:] == ["  budget of 5", "  wait of 1 h"]
     short = plan_text({"capital": None, "status": "none_found", "conflict": []})
