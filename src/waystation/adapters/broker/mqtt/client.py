@@ -32,7 +32,7 @@ class MqttBroker:
         self._port = parts.port or (8883 if self._tls else 1883)
         self._filters = filters
         self._queue: queue.Queue[tuple[int, MQTTMessage]] = queue.Queue()
-        self._connection = 0
+        self._connection, self._lock = 0, threading.Lock()  # counts up when one begins and when one ends
         self._pause = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=False, manual_ack=True)
         self._client.reconnect_delay_set(1, 10)
@@ -70,12 +70,18 @@ class MqttBroker:
                 log.error("nothing is acknowledged to the broker: %s", refusal.message)
                 self._pause.wait(RETRY_S)
                 continue
-            for connection, message in group:
-                if connection == self._connection:  # what came before is sent once more, under another number
-                    self._client.ack(message.mid, message.qos)
+            self._acknowledge(group)
             for topic, payload in replies:
                 self._client.publish(topic, payload)
             return
+
+    def _acknowledge(self, group: list[tuple[int, MQTTMessage]]) -> None:
+        """What came over the connection that there still is. The broker sends the rest once more, under other numbers:
+        said over a later connection, a number would acknowledge a message that nobody has taken."""
+        with self._lock:
+            for connection, message in group:
+                if connection == self._connection:
+                    self._client.ack(message.mid, message.qos)
 
     def _group(self) -> list[tuple[int, MQTTMessage]]:
         try:
@@ -92,13 +98,18 @@ class MqttBroker:
         if reason.is_failure:
             log.error("the broker refuses: %s", reason)
             return
-        self._connection += 1
+        self._count()
         client.subscribe([(one, 1) for one in self._filters])
 
     def _gone(
         self, client: Client, data: object, flags: DisconnectFlags, reason: ReasonCode, properties: Properties | None
     ) -> None:
+        self._count()
         log.warning("the broker is gone: %s", reason)
+
+    def _count(self) -> None:
+        with self._lock:
+            self._connection += 1
 
     def _came(self, client: Client, data: object, message: MQTTMessage) -> None:
         self._queue.put((self._connection, message))
