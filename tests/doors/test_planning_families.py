@@ -133,6 +133,7 @@ def test_the_text_says_what_is_missed_unproven_and_out_of_reach_before_the_stock
 def test_without_demand_and_without_a_plan_the_text_says_so() -> None:
     """No rate that would be a division by nothing; what clashes, one line each; what to do when time was short."""
     assert "there is no demand" in plan_text(_told(mean_wait_h=None, fill_rate=None))
+    assert "gap not known: nothing above 0 was proven" in plan_text(_told(gap=None, lower_bound=0.0))
     assert "played" not in plan_text(_told(played=None))
     clash = plan_text({"capital": None, "status": "infeasible", "conflict": ["budget of 5", "wait of 1 h"]})
     assert clash.split("\n")[1:] == ["  budget of 5", "  wait of 1 h"]

@@ -11,7 +11,7 @@ import numpy as np
 from waystation.planning.rules.columns import at_customers, money
 from waystation.planning.rules.counts import Array
 from waystation.planning.rules.fleet import Fleet, Whole, fleet
-from waystation.planning.rules.laterals.overflow import families, lent
+from waystation.planning.rules.laterals.overflow import lent, pooling_groups
 from waystation.planning.rules.laterals.relaxed import Relaxed
 from waystation.planning.rules.laterals.search import Lending, look
 from waystation.planning.rules.living.playing import OTHER, OWN, Asked, Group, Source, play
@@ -46,7 +46,7 @@ def units(of: Fleet, held: Sequence[int]) -> Whole:
 
 def met(of: Fleet, stock: Whole) -> float:
     """The share of all needs met at once, by its own hub or a lender."""
-    at = lent(of, np.arange(1), stock, families(of))
+    at = lent(of, np.arange(1), stock, pooling_groups(of))
     return float((of.rate * at.fill).sum() / of.rate.sum())
 
 

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from tests.rooms.planning.lending import bound_case, by_play, centre, met, spread_out, sums, units
 from waystation.kernel.refusals import BadInput
-from waystation.planning.rules.columns import at_customers, money
+from waystation.planning.rules.columns import Constrained, at_customers, money
+from waystation.planning.rules.emergency import erlang_loss, erlang_losses
 from waystation.planning.rules.exact import exact
 from waystation.planning.rules.explain import at_nodes, at_sites, held
 from waystation.planning.rules.fleet import waiting
-from waystation.planning.rules.laterals.overflow import families, lent, most_units
+from waystation.planning.rules.laterals.overflow import lent, most_units, pooling_groups
 from waystation.planning.rules.laterals.played import played
 from waystation.planning.rules.laterals.relaxed import Relaxed
 from waystation.planning.rules.laterals.search import Lending, look
@@ -76,7 +77,7 @@ def test_siz_12_what_nobody_can_lend_to_is_met_as_the_exact_law_says(
     """A lender that holds nothing and is asked for nothing changes no share; the law is then that of Graves."""
     of = centre((own, *rates, 0.0), {1: (4,)})
     stock = units(of, (*held, 0))
-    model, law = lent(of, np.arange(1), stock, families(of)), exact(of, np.arange(1), stock)
+    model, law = lent(of, np.arange(1), stock, pooling_groups(of)), exact(of, np.arange(1), stock)
     assert model.fill[0] == pytest.approx(law.fill[0], abs=2e-3)
     assert waiting(of, model.ebo)[0] == pytest.approx(waiting(of, law.ebo)[0], rel=0.01, abs=2e-3)
 
@@ -89,7 +90,7 @@ def test_siz_12_a_unit_more_never_meets_fewer_needs_and_lending_never_meets_fewe
     """Wherever it lies; all shares are shares, and nothing waits less than nothing."""
     of, alone = centre((0.0, *rates), ALL), centre((0.0, *rates), {})
     stock = units(of, held)
-    at = lent(of, np.arange(1), stock, families(of))
+    at = lent(of, np.arange(1), stock, pooling_groups(of))
     assert np.all((at.fill >= 0.0) & (at.fill <= 1.0) & (at.ebo >= 0.0))
     plus = stock.copy()
     plus[0, more] += 1
@@ -148,6 +149,13 @@ def test_siz_12_the_bound_holds_also_where_a_limit_pays_for_units(
     every = np.zeros(((most + 1) ** 3, len(of.parent)), dtype=np.int64)
     every[:, :3] = list(itertools.product(range(most + 1), repeat=3))
     assert Relaxed(of).least(prices)[0] <= float(sums(of, prices, every).min()) + 1e-6
+
+
+@given(load=st.floats(0.0, 60.0), most=st.integers(0, 20))
+def test_siz_12_many_losses_at_once_are_those_of_each(load: float, most: int) -> None:
+    """Erlang's loss in arrays, and of one load and stock."""
+    many = erlang_losses(np.array([load]), most)[0]
+    assert many.tolist() == pytest.approx([erlang_loss(units_, load) for units_ in range(most + 1)])
 
 
 def document(**more: Any) -> dict[str, Any]:
@@ -274,7 +282,7 @@ def test_siz_12_only_hubs_that_the_same_node_feeds_lend_to_each_other() -> None:
     for node, hours in (("huelva", 1), ("jerez", 2), ("sevilla", 3), ("cordoba", 3.5)):
         deep["travel_h"].setdefault(node, {})["museum"] = hours
     problem = read(deep)
-    assert problem.lenders["museum"] == ("jerez", "sevilla", "cordoba")
+    assert problem.lenders["museum"] == ("huelva", "jerez", "sevilla", "cordoba")
     of = lay(problem).fleet
     named = {problem.nodes[of.of[door]].id: tuple(problem.nodes[n].id for n in to) for door, to in of.lenders.items()}
     assert named["huelva"] == ("jerez", "sevilla")
@@ -282,6 +290,28 @@ def test_siz_12_only_hubs_that_the_same_node_feeds_lend_to_each_other() -> None:
     found = plan(problem)
     assert found.bound <= found.value + 1e-6
     assert reached(found, problem, problem.targets[0]) >= 0.97 - 1e-9
+
+
+def test_siz_12_a_search_that_is_stopped_at_once_claims_no_gap() -> None:
+    """Nothing was proven: the bound is 0, and how far the plan is from the best is not known, never nothing."""
+    found = plan(read(spread_out(5, 4, 3, laterals=True)), lambda: False)
+    assert found.stock is None or (found.bound >= 0.0 and (found.gap > 0.0 or found.value <= found.bound + 1e-6))
+    bare = Constrained("stopped", None, 100.0, 0.0)
+    assert bare.gap == np.inf
+    assert Constrained("stopped", None, 0.0, 0.0).gap == 0.0
+
+
+def test_siz_12_a_node_as_near_as_the_own_one_lends_too() -> None:
+    """Both are two hours away; the first given serves the clinic, the other lends to it, and the play agrees."""
+    tie = document()
+    tie["travel_h"] = {"sevilla": {"clinic": 2, "school": 3.5}, "cordoba": {"clinic": 2, "school": 1}}
+    problem = read(tie)
+    found = plan(problem)
+    clinic = at_sites(found, problem)[0]
+    assert (clinic.source, clinic.lenders) == ("sevilla", ("cordoba",))
+    told = played(found, problem)
+    assert told is not None
+    assert told.how[OTHER] > 0.0
 
 
 def test_siz_12_the_four_quickest_lend() -> None:
@@ -299,7 +329,9 @@ def test_siz_12_sites_beyond_their_limit_are_lent_nothing_and_a_wrong_word_is_re
     """Cordoba reaches the clinic in three hours: at a limit of two it does not lend to it."""
     short = document()
     short["sites"][0]["max_restore_h"] = 2.75
-    assert read(short).lenders == {"clinic": (), "school": ("sevilla",)}
+    assert read(short).lenders == {"clinic": ("sevilla",), "school": ("cordoba", "sevilla")}
+    of = lay(read(short)).fleet
+    assert [of.of[door] for door in of.lenders] == [2]  # of the two hubs only Córdoba's site is lent to
     with pytest.raises(BadInput, match="neither true nor false"):
         read(document(laterals="yes"))
 

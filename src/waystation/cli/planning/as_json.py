@@ -39,7 +39,7 @@ def plan_document(plan: Plan, problem: Problem, given: Mapping[str, Any]) -> dic
         "mean_wait_h": of_all(plan, problem, "mean_wait_h"),
         "fill_rate": of_all(plan, problem, "fill_rate"),
         "lower_bound": plan.bound if np.isfinite(plan.bound) else None,
-        "gap": plan.gap if has else None,
+        "gap": plan.gap if has and np.isfinite(plan.gap) else None,
         "conflict": list(plan.conflict),
         "targets": _targets(plan, problem),
         "stock": _stock(plan, problem),

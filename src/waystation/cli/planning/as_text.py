@@ -15,7 +15,7 @@ def plan_text(told: Mapping[str, Any]) -> str:
     lines = [
         f"{told['units']} units, capital {told['capital']:,.0f}, holding {told['holding_per_year']:,.0f} a year",
         f"waiting: {told['backorders']:.4g} units on average" + _service(told),
-        f"{told['objective']}: lower bound {told['lower_bound']:.6g}, gap {told['gap']:.3%} ({told['status']})",
+        f"{told['objective']}: lower bound {told['lower_bound']:.6g}, {_gap(told['gap'])} ({told['status']})",
         *_certificate(told),
         *_played(told["played"]),
         *(_target(row) for row in told["targets"]),
@@ -31,6 +31,10 @@ def _none(told: Mapping[str, Any]) -> list[str]:
             f"  {name}" for name in told["conflict"]
         ]
     return ["No plan was found in the time given.", "  next: raise time_limit_s, or ask for less."]
+
+
+def _gap(gap: float | None) -> str:
+    return "gap not known: nothing above 0 was proven in the time given" if gap is None else f"gap {gap:.3%}"
 
 
 def _service(told: Mapping[str, Any]) -> str:

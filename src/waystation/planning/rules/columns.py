@@ -24,6 +24,7 @@ Objective = Literal["money", "waiting"]
 MOST_ROUNDS, VERY_MANY = 80, 4_000
 CLOSE = 1e-4
 RARELY, MISSED, UNSURE = 1e-8, 1e-9, 1e-7
+NOTHING = 1e-9  # of money or units waited for
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,10 @@ class Constrained:
 
     @property
     def gap(self) -> float:
-        """(value - bound) / bound; 0 when the bound is 0."""
-        return max(0.0, self.value - self.bound) / self.bound if self.bound > 1e-12 else 0.0
+        """(value - bound) / bound; 0 where they meet, infinite where nothing above 0 was proven."""
+        if self.value - self.bound <= NOTHING:
+            return 0.0
+        return (self.value - self.bound) / self.bound if self.bound > NOTHING else np.inf
 
 
 def money(given: Fleet) -> Array:
@@ -115,7 +118,7 @@ def constrained(
     status: Literal["optimal_within_gap", "stopped"] = (
         "stopped" if search.stopped or search.master.was_stopped else "optimal_within_gap"
     )
-    return Constrained(status, stock, value, min(search.bound, value), rounds=search.rounds)
+    return Constrained(status, stock, value, max(0.0, min(search.bound, value)), rounds=search.rounds)
 
 
 def _clash(model: Model, limits: Sequence[Limit], search: _Search, may_go_on: Callable[[], bool]) -> Constrained:

@@ -64,6 +64,18 @@ def _panjer(mean: float, b: float) -> Array:
     return trimmed(law)
 
 
+def count_laws(mean: Array, variance: Array, width: int) -> Array:
+    """(*mean.shape, width): laws of counts, negative binomial on two moments, Poisson where they are equal."""
+    b = 1.0 - mean / np.maximum(variance, np.maximum(mean, 1e-300))
+    b = np.where((b < 1e-9) | (mean <= 0.0), 0.0, b)
+    base = mean * (1.0 - b)
+    found = np.empty((*mean.shape, width))
+    found[..., 0] = np.exp(np.where(b > 0.0, base * np.log1p(-b) / np.where(b > 0.0, b, 1.0), -base))
+    for k in range(1, width):
+        found[..., k] = found[..., k - 1] * (base + (k - 1) * b) / k
+    return found
+
+
 def compound_poisson(customers: float, batch: Mapping[int, float]) -> Array:
     """Poisson `customers` (mean in the period), each asking for k units with probability `batch[k]`, k of 1 or more."""
     shares = {int(k): share("batch_pmf", p) for k, p in batch.items() if p != 0.0}

@@ -10,8 +10,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from waystation.kernel.refusals import BadInput
 from waystation.planning.rules.checks import above_zero, at_least_zero
+from waystation.planning.rules.counts import Array
 
 MOST_UNITS = 10_000
 
@@ -31,6 +34,14 @@ def erlang_loss(stock: int, offered: float) -> float:
     for n in range(1, stock + 1):
         loss = offered * loss / (n + offered * loss)
     return loss
+
+
+def erlang_losses(offered: Array, most: int) -> Array:
+    """(*offered.shape, most + 1): `erlang_loss` of 0 to `most` units, for many loads (units) at once."""
+    lost = np.ones((*offered.shape, most + 1))
+    for n in range(1, most + 1):
+        lost[..., n] = offered * lost[..., n - 1] / (n + offered * lost[..., n - 1])
+    return lost
 
 
 @dataclass(frozen=True, slots=True)

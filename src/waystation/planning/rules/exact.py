@@ -7,12 +7,11 @@ parent's backorders split binomially (Graves, Management Science 31 (1985)). Law
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from waystation.planning.rules.counts import Array, binomials
+from waystation.planning.rules.counts import Array, binomials, count_laws
 from waystation.planning.rules.fleet import Fleet, Seen, Whole
 
 MOST_CELLS = 4_000_000
@@ -46,7 +45,7 @@ def _one_group(given: Fleet, parts: Whole, stock: Whole, width: int) -> Array:
     laws: dict[int, Array] = {}
     k = np.arange(width)
     for node, parent in enumerate(given.parent):
-        law = _poisson(given.pipeline[parts, node], width)
+        law = count_laws(given.pipeline[parts, node], given.pipeline[parts, node], width)
         if parent >= 0:
             waiting = _waiting(laws[parent], stock[:, parent])
             split = np.einsum("bn,bnk->bk", waiting, binomials(width, given.share[parts, node]))
@@ -59,14 +58,6 @@ def _one_group(given: Fleet, parts: Whole, stock: Whole, width: int) -> Array:
         ebo[:, node] = (np.maximum(k - held, 0) * law).sum(axis=1)
         fill[:, node] = np.where(k < held, law, 0.0).sum(axis=1) if given.holds[node] else fill[:, parent]
     return np.stack((ebo, np.minimum(fill, 1.0), mean, variance))
-
-
-def _poisson(mean: Array, width: int) -> Array:
-    logs = np.array([math.lgamma(n + 1.0) for n in range(width)])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.exp(np.arange(width) * np.log(mean)[:, None] - mean[:, None] - logs)
-    found[mean <= 0.0] = np.eye(1, width)[0]
-    return np.asarray(found)
 
 
 def _waiting(law: Array, stock: Whole) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from waystation.planning.rules.fleet import waiting
 from waystation.planning.rules.laterals.search import look
-from waystation.planning.rules.planner import Plan, reached
+from waystation.planning.rules.planner import Plan, lenders_of, reached
 from waystation.planning.rules.problem import Measure, Problem, TargetGiven
 
 
@@ -141,6 +141,7 @@ def at_sites(plan: Plan, problem: Problem) -> list[AtSite]:
         source = problem.nodes[node].id if node >= 0 else None
         travel = hours.get(source) if source is not None else None
         within = travel is not None and travel <= site.max_restore_h
+        own, met = _met(plan, number, node), _met(plan, number, plan.laid.site_leaf[number])
         others = sorted(n for n, h in hours.items() if h <= site.max_restore_h and n in stocked and n != source)
         found.append(
             AtSite(
@@ -149,18 +150,13 @@ def at_sites(plan: Plan, problem: Problem) -> list[AtSite]:
                 travel,
                 site.max_restore_h,
                 within,
-                _met(plan, number, plan.laid.site_leaf[number]) if within else _none_met(plan, number),
-                _met(plan, number, node),
+                met if within or met is None else 0.0,
+                own,
                 tuple(others),
-                _lenders(plan, problem, number),
+                lenders_of(plan.laid, problem, number),
             )
         )
     return found
-
-
-def _lenders(plan: Plan, problem: Problem, site: int) -> tuple[str, ...]:
-    lenders = plan.laid.fleet.lenders.get(plan.laid.site_leaf[site], ())
-    return tuple(problem.nodes[n].id for n in lenders)
 
 
 def _met(plan: Plan, site: int, at: int) -> float | None:
@@ -171,10 +167,6 @@ def _met(plan: Plan, site: int, at: int) -> float | None:
     fill, more = plan.seen.fill[:, at], plan.laid.site_more.get(site, 0.0)
     met = float(sum(rate * fill[part] for part, rate in rates.items()))
     return max(0.0, met - more) / (sum(rates.values()) - more)
-
-
-def _none_met(plan: Plan, site: int) -> float | None:
-    return None if _met(plan, site, 0) is None else 0.0
 
 
 def of_all(plan: Plan, problem: Problem, measure: Measure) -> float | None:

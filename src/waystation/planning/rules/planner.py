@@ -155,6 +155,11 @@ def _doors(
     return list(doors), at
 
 
+def lenders_of(laid: Laid, problem: Problem, site: int) -> tuple[str, ...]:
+    """The nodes that lend to a site (by its number), in order."""
+    return tuple(problem.nodes[n].id for n in laid.fleet.lenders.get(laid.site_leaf[site], ()))
+
+
 def _may_lend(problem: Problem, lender: int, node: int, nodes: dict[str, int]) -> bool:
     """Between hubs that the same node feeds, and between it and them; a hub that feeds others lends to these alone."""
     above = [-1 if n.parent is None else nodes[n.parent] for n in problem.nodes]

@@ -94,9 +94,9 @@ class TargetGiven:
 class Problem:
     """A whole problem; `travel_h[node][site]` in hours; parents before children in `nodes`.
 
-    `lenders` by site: nodes that send a unit when the site's own has none, quickest first; of a document those within
-    its limit, if it says `laterals`. `least`: units of (part, node) that have to lie there, whatever they are worth. A
-    document gives neither them nor `supply_h` of a part: they come of a live network.
+    `lenders` by site: nodes that may send a unit when the site's own has none, quickest first; of a document those
+    within its limit, if it says `laterals`. `least`: units of (part, node) that have to lie there, whatever they are
+    worth. A document gives neither them nor `supply_h` of a part: they come of a live network.
     """
 
     nodes: tuple[NodeGiven, ...]
@@ -151,11 +151,11 @@ def read(document: Mapping[str, Any]) -> Problem:
 
 
 def _within_limits(sites: Sequence[SiteGiven], travel: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, ...]]:
-    """By site the nodes that reach it within its limit, the nearest left out."""
+    """By site the nodes that reach it within its limit, the nearest first."""
     found = {}
     for site in sites:
         reach = sorted((row[site.id], node) for node, row in travel.items() if site.id in row)
-        found[site.id] = tuple(node for hours, node in reach[1:] if hours <= site.max_restore_h)
+        found[site.id] = tuple(node for hours, node in reach if hours <= site.max_restore_h)
     return found
 
 

@@ -1,6 +1,6 @@
 """What a stock does when hubs lend: a need that finds its own shelf empty takes a unit of the next hub that has one.
 
-Hubs that one node feeds are a family. The feeder's backlog is split over them (multinomial) and joined by what is on
+Hubs that one node feeds are a group. The feeder's backlog is split over them (multinomial) and joined by what is on
 its way to each, so that hubs are seen to be short together, or in each other's place. The law of a hub is tilted by the
 orders that laterals add while it has stock and take away while it has none; how often that is follows from the joint
 law, and both are solved by repeated substitution. Without lenders it is the exact law, but for the feeder, whose units
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from waystation.planning.rules.counts import Array
+from waystation.planning.rules.counts import Array, count_laws
 from waystation.planning.rules.fleet import Fleet, Seen, Whole, most_useful, seen
 
-FEEDER = -1  # in place of a hub's number in its family: the node that feeds them
+FEEDER = -1  # in place of a hub's number in its group: the node that feeds them
 RARE, CLOSE, MOST_TURNS = 3e-6, 2e-5, 60
 MORE_POINTS = 10  # of the transform, beyond the backlogs: what is folded back onto them is below its noise
 LOST = 1e-12  # a backlog's weight in the transform that is noise; then no shelf is taken to have a unit
@@ -30,7 +30,7 @@ CELLS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class PoolingGroup:
     """Hubs that one node feeds and that lend or borrow, and the leaves whose customers they serve: each one's hub and
     lenders, by number."""
 
@@ -41,8 +41,8 @@ class Family:
     lenders: tuple[tuple[int, ...], ...]
 
 
-def families(given: Fleet) -> tuple[Family, ...]:
-    """The families of a fleet."""
+def pooling_groups(given: Fleet) -> tuple[PoolingGroup, ...]:
+    """The pooling groups of a fleet."""
     found = []
     for feeder in range(len(given.parent)):
         fed = {c for c in given.below[feeder] if lends(given, c)}
@@ -54,7 +54,7 @@ def families(given: Fleet) -> tuple[Family, ...]:
         doors = [leaf for leaf in given.leaves if given.of[leaf] in hubs or leaf in borrow]
         number = {hub: n for n, hub in enumerate(hubs)} | {feeder: FEEDER}
         lenders = tuple(tuple(number[hub] for hub in given.lenders.get(door, ())) for door in doors)
-        found.append(Family(feeder, hubs, tuple(doors), tuple(number[given.of[d]] for d in doors), lenders))
+        found.append(PoolingGroup(feeder, hubs, tuple(doors), tuple(number[given.of[d]] for d in doors), lenders))
     return tuple(found)
 
 
@@ -75,22 +75,22 @@ def most_units(given: Fleet) -> Whole:
     return np.asarray(np.maximum(most_useful(mean, variance, given.noticed), given.least.max(axis=1, initial=0)))
 
 
-def lent(given: Fleet, parts: Whole, stock: Whole, of: tuple[Family, ...]) -> Seen:
+def lent(given: Fleet, parts: Whole, stock: Whole, of: tuple[PoolingGroup, ...]) -> Seen:
     """What the stocks (len(parts), N) of some parts do; `fill` at a leaf is the share met at once by its own hub or a
     lender, `ebo` what waits there."""
     found = seen(given, parts, stock)
-    for family in of:
-        for rows in _chunks(given, family, parts, found, stock):
-            some = _Family(given, family, parts[rows], stock[rows], found.mean[rows], found.variance[rows])
+    for group in of:
+        for rows in _chunks(given, group, parts, found, stock):
+            some = _Settled(given, group, parts[rows], stock[rows], found.mean[rows], found.variance[rows])
             some.settle()
             some.tell(found, rows)
     return found
 
 
-def _chunks(given: Fleet, family: Family, parts: Whole, at: Seen, stock: Whole) -> Iterator[Whole]:
+def _chunks(given: Fleet, group: PoolingGroup, parts: Whole, at: Seen, stock: Whole) -> Iterator[Whole]:
     """Rows of like size, the smaller ones first, so that few cells are empty."""
-    high = at.mean[:, family.feeder] + 8.0 * np.sqrt(at.variance[:, family.feeder]) + 8.0
-    need = high * (stock[:, list(family.hubs)].max(axis=1, initial=0) + high) * max(1, len(family.hubs))
+    high = at.mean[:, group.feeder] + 8.0 * np.sqrt(at.variance[:, group.feeder]) + 8.0
+    need = high * (stock[:, list(group.hubs)].max(axis=1, initial=0) + high) * max(1, len(group.hubs))
     order = np.argsort(need, kind="stable")
     begin = 0
     while begin < len(order):
@@ -105,19 +105,21 @@ def _chunks(given: Fleet, family: Family, parts: Whole, at: Seen, stock: Whole) 
         begin = end
 
 
-class _Family:
-    """One family for some stocks. Axes: C stocks, S states of the feeder (0: has stock, 1 + b: a backlog of b), H hubs,
-    B units owed from 0, M points of a transform.
+class _Settled:
+    """One pooling group for some stocks. Axes: C stocks, S states of the feeder (0: has stock, 1 + b: a backlog of b), H
+    hubs, B units owed from 0, M points of a transform.
 
     The joint law of what hubs are owed is that of independent counts whose sum is the backlog: a coefficient of a
     product of polynomials, one for each hub, read off its values at the roots of unity.
     """
 
-    def __init__(self, given: Fleet, family: Family, parts: Whole, stock: Whole, mean: Array, variance: Array) -> None:
-        self.of, self.hubs = family, list(family.hubs)
+    def __init__(
+        self, given: Fleet, group: PoolingGroup, parts: Whole, stock: Whole, mean: Array, variance: Array
+    ) -> None:
+        self.of, self.hubs = group, list(group.hubs)
         self.stock = stock[:, self.hubs]
-        self.rate = given.rate[parts][:, list(family.doors)]
-        feeder = mean[:, family.feeder], variance[:, family.feeder], stock[:, family.feeder]
+        self.rate = given.rate[parts][:, list(group.doors)]
+        feeder = mean[:, group.feeder], variance[:, group.feeder], stock[:, group.feeder]
         self.chance = _feeder(*feeder)
         self.backlog = np.concatenate(([0], np.arange(self.chance.shape[1] - 1)))
         self.placed = _placed(feeder[0], feeder[2], self.backlog)
@@ -142,7 +144,7 @@ class _Family:
         self.after: dict[tuple[int, ...], Array] = {}
         ratio, mean = given.ratio[parts][:, None], self.base * self.years
         width = int(np.max(mean + 8.0 * np.sqrt(mean * ratio), initial=0.0)) + 6
-        self.way = outstanding(mean, mean * ratio, width)
+        self.way = count_laws(mean, mean * ratio, width)
         self.total = np.maximum(given.rate[parts][:, _under(given, self.of.feeder)].sum(axis=1), 1e-300)
         share = (self.base / self.total[:, None]).clip(0.0, 1.0)
         empty = np.maximum(1.0 - self.chance[:, 0], 1e-12)
@@ -248,14 +250,14 @@ class _Family:
             mean, variance, stock = self.feeder
             way = self.years[hubs[0]]
             stays = np.clip(1.0 - way * self.total / np.maximum(mean, 1e-300), 0.0, 1.0)[:, None]
-            law = outstanding(mean, variance, int(stock.max(initial=0)) + 1)
+            law = count_laws(mean, variance, int(stock.max(initial=0)) + 1)
             left = np.zeros((len(stock), law.shape[1] + 1))
             for n in reversed(range(law.shape[1])):
                 left = (1.0 - stays) * left + stays * np.roll(left, 1, axis=1)
                 left[:, 0] += np.where(n < stock, law[:, n], 0.0)
             left /= np.maximum(left.sum(axis=1, keepdims=True), 1e-300)
             others = np.maximum(0.0, self.total - self.base[:, list(hubs)].sum(axis=1)) * way
-            came = outstanding(others, others, left.shape[1])
+            came = count_laws(others, others, left.shape[1])
             room = stock - self.stock[:, list(hubs)].sum(axis=1)
             sums = np.stack([(left[:, : n + 1] * came[:, n::-1]).sum(axis=1) for n in range(left.shape[1])], axis=1)
             self.after[hubs] = 1.0 - np.where(np.arange(sums.shape[1]) < room[:, None], sums, 0.0).sum(axis=1)
@@ -282,7 +284,7 @@ class _Family:
         return up / base, down / base, np.maximum(0.0, left) / np.maximum(self.others, 1e-300)[:, None]
 
     def tell(self, found: Seen, rows: Whole) -> None:
-        """Write what the family's hubs and doors see."""
+        """Write what the group's hubs and doors see."""
         late = [self.rate[:, d] * self._mean(self._none((h, *more))) for d, (h, more) in enumerate(self._chains())]
         for n, hub in enumerate(self.hubs):
             found.fill[rows, hub] = np.maximum(0.0, 1.0 - self._mean(self._none((n,))))
@@ -315,7 +317,7 @@ def _under(given: Fleet, node: int) -> list[int]:
 def _feeder(mean: Array, variance: Array, stock: Whole) -> Array:
     """(C, S): the chance that the feeder has stock, and of each backlog from 0; the rare rest is put to the last."""
     width = int(np.max(mean + 8.0 * np.sqrt(variance), initial=0.0)) + 9
-    law = outstanding(mean, variance, int(stock.max(initial=0)) + width)
+    law = count_laws(mean, variance, int(stock.max(initial=0)) + width)
     place = stock[:, None] + np.arange(width)
     backlog = np.take_along_axis(law, place, axis=1)
     rest = backlog[:, ::-1].cumsum(axis=1)[:, ::-1]
@@ -336,15 +338,3 @@ def _placed(mean: Array, stock: Whole, backlog: Whole) -> Array:
     back = 0.5 * backlog / now
     then = (1.0 - back) * (now - 1.0) + back * mean[:, None]
     return np.asarray(np.clip(then - stock[:, None] + 1.0, 1.0, float(backlog[-1] + 1)))
-
-
-def outstanding(mean: Array, variance: Array, width: int) -> Array:
-    """(*mean.shape, width): the law of a count, negative binomial on two moments, Poisson where they are equal."""
-    b = 1.0 - mean / np.maximum(variance, np.maximum(mean, 1e-300))
-    b = np.where((b < 1e-9) | (mean <= 0.0), 0.0, b)
-    base = mean * (1.0 - b)
-    found = np.empty((*mean.shape, width))
-    found[..., 0] = np.exp(np.where(b > 0.0, base * np.log1p(-b) / np.where(b > 0.0, b, 1.0), -base))
-    for k in range(1, width):
-        found[..., k] = found[..., k - 1] * (base + (k - 1) * b) / k
-    return found

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from waystation.planning.rules.living.playing import MOST_A_YEAR, Asked, Group, KitAsked, Played, Source, play
-from waystation.planning.rules.planner import Plan
+from waystation.planning.rules.planner import Plan, lenders_of
 from waystation.planning.rules.problem import Problem
 
 HOURS_PER_DAY = 24.0
@@ -31,7 +31,10 @@ def played(plan: Plan, problem: Problem, seed: int = 1) -> Played | None:
         for p, part in enumerate(problem.parts)
     }
     limits = {s.id: s.max_restore_h for s in problem.sites}
-    ways = {at: _ways(problem, home, at) for at in {d.node for d in problem.demand} | {k.node for k in problem.kits}}
+    lent = {s.id: lenders_of(plan.laid, problem, n) for n, s in enumerate(problem.sites)}
+    ways = {
+        at: _ways(problem, home, lent, at) for at in {d.node for d in problem.demand} | {k.node for k in problem.kits}
+    }
 
     def asked(at: str, part: str, per_year: float) -> Asked:
         return Asked(at, part, per_year, 1, home.get(at, at), limits.get(at, math.inf), ways[at])
@@ -47,8 +50,10 @@ def played(plan: Plan, problem: Problem, seed: int = 1) -> Played | None:
     )[0]
 
 
-def _ways(problem: Problem, home: Mapping[str, str], at: str) -> tuple[Source, ...]:
+def _ways(
+    problem: Problem, home: Mapping[str, str], lent: Mapping[str, tuple[str, ...]], at: str
+) -> tuple[Source, ...]:
     """A site's own node and its lenders; a node that is asked itself."""
     if at not in home:
         return (Source(at, (0.0,)),)
-    return tuple(Source(n, (problem.travel_h[n][at],)) for n in (home[at], *problem.lenders.get(at, ())))
+    return tuple(Source(n, (problem.travel_h[n][at],)) for n in (home[at], *lent[at]))

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from waystation.planning.rules.counts import Array
+from waystation.planning.rules.counts import Array, count_laws
 from waystation.planning.rules.curves import joined
+from waystation.planning.rules.emergency import erlang_losses
 from waystation.planning.rules.fleet import Fleet, Whole
-from waystation.planning.rules.laterals.overflow import lends, most_units, outstanding
+from waystation.planning.rules.laterals.overflow import lends, most_units
 from waystation.planning.rules.prices import Prices
 
 PRICES = (0.0, 0.4, 0.7, 1.0)  # of a need met, in shares of what the dearest need of a part earns
@@ -66,7 +67,7 @@ class _Some:
         self.floor = given.least[parts]
         mean = given.pipeline[parts, 0]
         spread = np.sqrt(mean * given.ratio[parts])
-        law = outstanding(mean, mean * given.ratio[parts], int(np.max(mean + 8.0 * spread, initial=0.0)) + 9)
+        law = count_laws(mean, mean * given.ratio[parts], int(np.max(mean + 8.0 * spread, initial=0.0)) + 9)
         width = int((np.cumsum(law[:, ::-1], axis=1)[:, ::-1] > SURE).sum(axis=1).max(initial=1))
         self.law = law[:, :width]
         self.law[:, -1] += np.maximum(0.0, 1.0 - self.law.sum(axis=1))
@@ -92,7 +93,7 @@ class _Some:
         high = mean + backlogs * share
         size = int(np.max(mean + 9.0 * np.sqrt(mean * given.ratio[parts]), initial=0.0)) + 3
         size += int(np.ceil(float(np.max(high - mean, initial=0.0))))
-        law = outstanding(mean, mean * given.ratio[parts], size)
+        law = count_laws(mean, mean * given.ratio[parts], size)
         by_owed = [law]
         for _ in range(backlogs - 1):
             law = (1.0 - share)[:, None] * law + share[:, None] * _one_more(law)
@@ -137,7 +138,8 @@ class _Priced:
         left = reward - price * pays
         total = pays[:, of.leaves].sum(axis=1)
         whole = np.maximum(rate[:, of.leaves].sum(axis=1), 1e-300)
-        carried = _carried(given.pipeline[of.parts, 0] * total / whole, of.any.shape[1])
+        carried = 1.0 - erlang_losses(given.pipeline[of.parts, 0] * total / whole, of.any.shape[1] - 1)
+        carried[:, -1] = 1.0  # the last total stands for all that are larger; erratic needs are met less often
         self.paid = price * total[:, None] * carried
         many = [d for d in of.leaves if given.lenders.get(d)]
         if free:
@@ -176,19 +178,10 @@ class _Priced:
         return np.asarray(found + held[:, None] - self.paid + self.share * self.waits[:, None] * of.missing)
 
 
-def _carried(mean: Array, width: int) -> Array:
-    """(C, width): the largest share of needs met at once with so many units, of `mean` needs in a supply time; erratic
-    needs are met less often."""
-    lost = np.ones((len(mean), width))
-    for units in range(1, width):
-        lost[:, units] = mean * lost[:, units - 1] / (units + mean * lost[:, units - 1])
-    return 1.0 - lost
-
-
-def _blocks(last: int, begin: int = 0) -> list[tuple[int, int]]:
-    """Numbers from `begin` to `last` in blocks, as few as are quick; each with its first and its last."""
-    step = 1 + (last - begin) // MOST_BLOCKS
-    return [(n, min(n + step - 1, last)) for n in range(begin, last + 1, step)]
+def _blocks(last: int) -> list[tuple[int, int]]:
+    """Numbers from 0 to `last` in blocks, as few as are quick; each with its first and its last."""
+    step = 1 + last // MOST_BLOCKS
+    return [(n, min(n + step - 1, last)) for n in range(0, last + 1, step)]
 
 
 def _one_more(law: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The best stock of a part at given prices when hubs lend: a walk over neighbours that keeps all it has seen.
+"""The best stock of a part at given prices when hubs lend: a local search that keeps all it has seen.
 
 With laterals the shelves of a part depend on each other, so no pass over the tree is exact. The walk begins at the best
 stock without laterals and at the best seen so far, and goes to the best neighbour (a unit more, a unit less, a unit
@@ -15,7 +15,7 @@ import numpy as np
 
 from waystation.planning.rules.counts import Array
 from waystation.planning.rules.fleet import Fleet, Seen, Whole, seen
-from waystation.planning.rules.laterals.overflow import families, lent, most_units
+from waystation.planning.rules.laterals.overflow import lent, most_units, pooling_groups
 from waystation.planning.rules.laterals.relaxed import Relaxed
 from waystation.planning.rules.prices import Priced, Prices, priced
 
@@ -27,7 +27,7 @@ MOST_ALONE = 4  # units on one shelf with which a walk may begin
 
 def look(given: Fleet, parts: Whole, stock: Whole) -> Seen:
     """What the stocks (len(parts), N) of some parts do, with what hubs lend."""
-    return lent(given, parts, stock, families(given)) if given.lenders else seen(given, parts, stock)
+    return lent(given, parts, stock, pooling_groups(given)) if given.lenders else seen(given, parts, stock)
 
 
 class Lending:
@@ -35,7 +35,7 @@ class Lending:
 
     def __init__(self, given: Fleet, may_go_on: Callable[[], bool]) -> None:
         self.given, self.may_go_on = given, may_go_on
-        self._families = families(given)
+        self._pooling_groups = pooling_groups(given)
         self._shelves = [n for n, holds in enumerate(given.holds) if holds]
         self._leaves = list(given.leaves)
         self._place: dict[tuple[int, bytes], int] = {}
@@ -64,7 +64,7 @@ class Lending:
                 new.setdefault(key, n)
         if new:
             rows = np.array(list(new.values()))
-            at = lent(self.given, parts[rows], stock[rows], self._families)
+            at = lent(self.given, parts[rows], stock[rows], self._pooling_groups)
             for n, key in enumerate(new):
                 self._place[key] = len(self._part) + n
             self._part = np.concatenate((self._part, parts[rows]))

@@ -95,8 +95,8 @@ class Placing:
     """The plan of a network, or why there is none.
 
     `objective` is capital (money) or waiting (units); `bound`: no stock of the model does better; `gap`: how far the
-    plan is from it (0 to 1). `conflict` names the limits that cannot all hold. `off_law` is how far the model without
-    lending is from the exact law, (model - exact) / exact, over the parts that the law covers. `lenders` by site.
+    plan is from it (0 to 1; None: nothing above 0 was proven in the time given). `conflict` names the limits that
+    cannot all hold. `off_law` is how far the model without lending is from the exact law, (model - exact) / exact, over the parts that the law covers. `lenders` by site.
     """
 
     status: str
@@ -104,7 +104,7 @@ class Placing:
     shelves: tuple[Placed, ...]
     value: float
     bound: float
-    gap: float
+    gap: float | None
     conflict: tuple[str, ...]
     classes: tuple[Kept, ...]
     judged: tuple[Judged, ...]
@@ -238,7 +238,7 @@ def placed(
         _shelves(found, problem),
         found.value,
         found.bound,
-        found.gap,
+        found.gap if math.isfinite(found.gap) else None,
         () if found.full is not None else (*found.conflict, *_floors_said(problem)),
         classes,
         tuple(judged),
