@@ -106,8 +106,10 @@ def _chunks(given: Fleet, group: PoolingGroup, parts: Whole, at: Seen, stock: Wh
 
 
 class _Settled:
-    """One pooling group for some stocks. Axes: C stocks, S states of the feeder (0: has stock, 1 + b: a backlog of b), H
-    hubs, B units owed from 0, M points of a transform.
+    """One pooling group for some stocks.
+
+    Axes: C stocks, S states of the feeder (0: has stock, 1 + b: a backlog of b), H hubs, B units owed from 0, M points
+    of a transform.
 
     The joint law of what hubs are owed is that of independent counts whose sum is the backlog: a coefficient of a
     product of polynomials, one for each hub, read off its values at the roots of unity.

@@ -96,7 +96,8 @@ class Placing:
 
     `objective` is capital (money) or waiting (units); `bound`: no stock of the model does better; `gap`: how far the
     plan is from it (0 to 1; None: nothing above 0 was proven in the time given). `conflict` names the limits that
-    cannot all hold. `off_law` is how far the model without lending is from the exact law, (model - exact) / exact, over the parts that the law covers. `lenders` by site.
+    cannot all hold. `off_law` is how far the model without lending is from the exact law, (model - exact) / exact, over
+    the parts that the law covers. `lenders` by site.
     """
 
     status: str
